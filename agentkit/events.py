@@ -1,0 +1,205 @@
+"""What an onlooker sees of a run, in order: effects, deltas, messages, what became of tools and requests.
+
+Events are frozen dataclasses without identity; `dump` stamps them with run, step and sequence number as one JSON
+line, `load` reads that back. Messages of `agentkit.messages` are events too: each is shown once it was written down.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agentkit import messages
+from agentkit.errors import ConfigurationError
+from agentkit.messages import Assistant, Note, System, ToolCall, ToolMessage, User
+from agentkit.result import Result
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Effect: the model is asked for its next message."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """Effect: these calls are carried out, all at once where they may be.
+
+    Attributes:
+        calls: The calls that have no answer yet.
+        interrupted: They are not run but answered as interrupted, since the user spoke before they were.
+    """
+
+    calls: tuple[ToolCall, ...]
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Effect: the answer is looked at; silence accepts it."""
+
+
+Effect = CallModel | CallTools | Review
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """A piece of a tool call.
+
+    Attributes:
+        index: The position of the call in the message, from 0.
+        id: The call's id in its first delta, else `""`; a missing or repeated one may be replaced in the message.
+        name: The tool's name in its first delta, else `""`.
+        arguments: A piece of the text of the arguments.
+    """
+
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool's function begins to run, with arguments that passed the check."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A call has its answer; the `ToolMessage` was written down just before.
+
+    Attributes:
+        call: The call.
+        ok: Whether the tool did what it was asked.
+        seconds: How long it took, waiting for a free place included.
+        traceback: The traceback of the exception that ended it, for the developer only; `None` where there was none.
+    """
+
+    call: ToolCall
+    ok: bool
+    seconds: float
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A request failed and is sent again.
+
+    Attributes:
+        attempt: The number of the attempt that failed, from 1.
+        delay: Seconds until the next one.
+        error: The class and message of what went wrong.
+    """
+
+    attempt: int
+    delay: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The endpoint keeps the connection alive but has not begun to answer, for this many seconds so far."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """Deltas of this step shown so far are void: the reply broke off and is asked for anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a run."""
+
+    result: Result[Any]
+
+
+Event = (
+    Effect
+    | TextDelta
+    | ReasoningDelta
+    | CallDelta
+    | System
+    | User
+    | Assistant
+    | ToolMessage
+    | Note
+    | ToolStarted
+    | ToolFinished
+    | Retried
+    | Queued
+    | Restarted
+    | Finished
+)
+Delta = TextDelta | ReasoningDelta | CallDelta
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An event with its place: which run, which step (model call, from 1; 0 before the first), which number in it."""
+
+    run: str
+    step: int
+    seq: int
+    event: Event
+
+
+_KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    messages.adapter()  # resolves the message types that events refer to
+    return TypeAdapter(kind)
+
+
+def dump(stamped: Stamped) -> bytes:
+    """One JSON object (UTF-8, no line break) that `load` reads back without loss.
+
+    Its keys: `run`, `step`, `seq`, `event` (the class name) and `data` (its fields).
+    """
+    from pydantic_core import to_json
+
+    head = to_json({"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": type(stamped.event).__name__})
+    return head[:-1] + b',"data":' + _adapter(type(stamped.event)).dump_json(stamped.event, fallback=repr) + b"}"
+
+
+def load(data: bytes | str) -> Stamped:
+    """Read what `dump` wrote.
+
+    Raises:
+        ConfigurationError: It is not one stamped event.
+    """
+    from pydantic import ValidationError
+
+    try:
+        fields = json.loads(data)
+        event = _adapter(_KINDS[fields["event"]]).validate_json(json.dumps(fields["data"]))
+        return Stamped(str(fields["run"]), int(fields["step"]), int(fields["seq"]), event)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigurationError(f"this is no event as `agentkit` writes them: {error}") from error

@@ -1,0 +1,150 @@
+"""What a model is asked, and the protocols of those who ask and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agentkit.events import Delta, Emit
+from agentkit.messages import Assistant
+from agentkit.threads import Stop
+from agentkit.tools import Tool
+from agentkit.transcript import Transcript
+
+if TYPE_CHECKING:
+    from agentkit.models.catalog import ModelRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The fields of a request that a caller may set (WIRE section 3); `None` leaves one to the endpoint.
+
+    Attributes:
+        max_tokens: The most tokens to write; reasoning counts against it.
+        temperature: 0 to 2; DeepSeek ignores it while thinking.
+        top_p: Above 0, up to 1.
+        frequency_penalty: -2 to 2; deprecated at DeepSeek, without effect there.
+        presence_penalty: The same.
+        stop: Up to 16 texts at which the model stops.
+        thinking: Whether the model thinks before it answers, where that can be chosen.
+        reasoning_effort: How much: `"low"`, `"high"`, `"max"` at DeepSeek.
+        tool_choice: `"auto"`, `"none"`, `"required"`, or the name of the one tool that must be called.
+        response_format: `{"type": "json_object"}` or what else the endpoint takes.
+        logprobs: Whether to send the tokens' log probabilities.
+        top_logprobs: How many alternatives for each token, 0 to 20; needs `logprobs`.
+        seed: For endpoints that sample repeatably.
+        parallel_tool_calls: For endpoints that can be kept from calling several tools at once.
+        user_id: Whom the endpoint should hold apart from others, `[A-Za-z0-9_-]`, up to 512 characters.
+        extra_body: Fields that go into the request as they are.
+        extra_headers: Headers that go with the request as they are.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop: str | Sequence[str] | None = None
+    thinking: bool | None = None
+    reasoning_effort: str | None = None
+    tool_choice: str | None = None
+    response_format: Mapping[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    seed: int | None = None
+    parallel_tool_calls: bool | None = None
+    user_id: str | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # may hold secrets
+
+    def over(self, base: Settings | None) -> Settings:
+        """These settings on top of `base`: what is set here wins; extras are merged by key."""
+        if base is None:
+            return self
+        changes: dict[str, Any] = {}
+        for one in fields(self):
+            mine, under = getattr(self, one.name), getattr(base, one.name)
+            if one.name.startswith("extra_"):
+                changes[one.name] = {**under, **mine}
+            elif mine is None and under is not None:
+                changes[one.name] = under
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What a model is asked: the transcript and the standing orders.
+
+    Attributes:
+        transcript: What has been said.
+        instructions: The agent's instructions, sent before all else; `None` for none.
+        tools: The tools that the model may call.
+        settings: The fields of the request that the caller set.
+        stream: Whether the caller wants to see the reply as it comes.
+        emit: Takes events; `None` when nobody looks, so that none are made.
+        encoders: What the run keeps for its models from call to call: an encoder per dialect and row.
+        stop: Set when a run on threads must end at once; `None` on an event loop, where the task is cancelled.
+        deadline: The `time.monotonic` value at which the run's time is over; `None` for no limit.
+    """
+
+    transcript: Transcript
+    instructions: str | None = None
+    tools: tuple[Tool[..., Any], ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    stream: bool = False
+    emit: Emit | None = None
+    encoders: dict[Any, Encoder] = field(default_factory=dict[Any, "Encoder"])
+    stop: Stop | None = None
+    deadline: float | None = None
+
+
+class Model(Protocol):
+    """Whatever answers requests: over HTTP, from a script, or by handing them to other models."""
+
+    @property
+    def name(self) -> str:
+        """The name to show, e.g. `deepseek:deepseek-flash`."""
+        ...
+
+    def call(self, request: Request) -> Assistant:
+        """Answer in the calling thread. Raises `ModelError`, or `Truncated` for a cut answer."""
+        ...
+
+    async def acall(self, request: Request) -> Assistant:
+        """Answer on the running event loop. Raises as `call` does."""
+        ...
+
+
+class Encoder(Protocol):
+    """Turns the growing transcript of one run into request bodies; a message is encoded once."""
+
+    def encode(self, request: Request, *, stream: bool) -> bytes:
+        """The body of the next request (UTF-8 JSON); `stream` is whether the wire shall stream."""
+        ...
+
+
+class Decoder(Protocol):
+    """Turns the bytes of one reply into deltas and at the end into one message."""
+
+    def feed(self, chunk: bytes) -> Sequence[Delta]:
+        """Take the next bytes, cut anywhere; give what they added. Raises `Unreadable` or an error the reply holds."""
+        ...
+
+    def finish(self) -> Assistant:
+        """The whole message. Raises `Unreadable`, or `ConnectionLost` where the reply broke off."""
+        ...
+
+
+class Dialect(Protocol):
+    """How requests and replies of one wire format are written."""
+
+    def encoder(self, row: ModelRow) -> Encoder:
+        """A new encoder for one run."""
+        ...
+
+    def decoder(self, row: ModelRow, *, deltas: bool) -> Decoder:
+        """A new decoder for one reply; without `deltas`, `feed` gives none and saves the work."""
+        ...
+
+

@@ -1,0 +1,109 @@
+"""The append-only record of what has been said: the whole state of a run.
+
+It keeps its counts as it grows, so every question that the loop asks of it is answered in constant time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+from agentkit.messages import Assistant, Entry, Message, Note, ToolCall, ToolMessage, Usage
+
+RUN = "run"
+"""The kind of the note with which a run begins; limits count from there."""
+
+DISCARDED = "discarded"
+"""The kind of the note that keeps the usage of a reply that was paid for and thrown away."""
+
+
+class Transcript(Sequence[Entry]):
+    """Messages and notes in the order in which they were said; it only grows.
+
+    It is a `Sequence`, so it can be handed on as `history=`. One thread writes to it at a time; reading a
+    prefix while it grows is safe, since entries are frozen and never move.
+
+    Attributes:
+        last: The last message said (notes do not count), or `None`.
+        steps: Model calls since the run began, discarded replies included.
+        tool_calls: Tool calls answered since the run began.
+        usage: Tokens since the run began, discarded replies included.
+        said: How many messages were said in all.
+        start: The position at which the run began: that of its note, or 0.
+    """
+
+    __slots__ = ("__weakref__", "_entries", "_open", "last", "said", "start", "steps", "tool_calls", "usage")
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries: list[Entry] = []
+        self._open: dict[str, ToolCall] = {}
+        self.last: Message | None = None
+        self.steps = 0
+        self.tool_calls = 0
+        self.usage = Usage()
+        self.said = 0
+        self.start = 0
+        for entry in entries:
+            self.append(entry)
+
+    def append(self, entry: Entry) -> None:
+        """Write one message or note down. What was written is never changed or taken back."""
+        if isinstance(entry, Note):
+            self._count_note(entry)
+        else:
+            self.said += 1
+            self.last = entry
+            if isinstance(entry, Assistant):
+                self._open = {call.id: call for call in entry.tool_calls}
+                self.steps += 1
+                if entry.usage is not None:
+                    self.usage += entry.usage
+            elif isinstance(entry, ToolMessage) and self._open.pop(entry.tool_call_id, None) is not None:
+                self.tool_calls += 1
+        self._entries.append(entry)
+
+    def _count_note(self, note: Note) -> None:
+        if note.kind == RUN:
+            self.steps = self.tool_calls = 0
+            self.usage = Usage()
+            self.start = len(self._entries)
+        elif note.kind == DISCARDED:
+            self.steps += 1
+            self.usage += Usage(**note.data.get("usage") or {})
+
+    @property
+    def open_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of the last assistant message that have no answer yet, in its order."""
+        return tuple(self._open.values())
+
+    def messages(self, start: int = 0) -> tuple[Message, ...]:
+        """What was said from position `start` on, without the notes."""
+        return tuple(entry for entry in self._entries[start:] if not isinstance(entry, Note))
+
+    @property
+    def text(self) -> str:
+        """The last words of the model since the run began; `""` if it has not spoken."""
+        for entry in reversed(self._entries[self.start :]):
+            if isinstance(entry, Assistant) and entry.text:
+                return entry.text
+        return ""
+
+    def since(self, position: int) -> Sequence[Entry]:
+        """The entries from `position` on: what an encoder that stopped there has still to read."""
+        return self._entries[position:]
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __repr__(self) -> str:
+        return f"Transcript({self._entries!r})"
