@@ -1,0 +1,465 @@
+"""Replies of `/chat/completions`, whole or streamed, as messages (WIRE sections 4, 5 and 9).
+
+One decoder reads both: it looks at the first byte that is not blank, since the content type of some endpoints is wrong.
+Whatever hosts are known to do otherwise than DeepSeek is read too; what cannot be read is an error that shows it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from agentkit.errors import ConnectionLost, ModelError, Unreadable
+from agentkit.events import CallDelta, Delta, ReasoningDelta, TextDelta
+from agentkit.messages import Assistant, ToolCall, Usage
+from agentkit.models import jsontext
+from agentkit.models.failures import error_in, shown
+from agentkit.models.sse import Events
+
+if TYPE_CHECKING:
+    from agentkit.models.catalog import ModelRow
+
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
+
+
+class _Call:
+    """A call under way."""
+
+    __slots__ = ("id", "index", "name", "pieces")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.pieces: list[str] = []
+
+    def rename(self, name: str) -> str:
+        """Take the name of a fragment; give what it adds. Some servers repeat it whole in each fragment."""
+        if not name or name == self.name:
+            return ""
+        added = name[len(self.name) :] if name.startswith(self.name) else name
+        self.name += added
+        return added
+
+    def whole(self) -> bool:
+        """Whether the arguments are one JSON object already."""
+        try:
+            return type(jsontext.read("".join(self.pieces).encode())) is dict
+        except ValueError:
+            return False
+
+
+class ChatDecoder:
+    """Reads one reply, whole or streamed, cut anywhere.
+
+    Attributes:
+        begun: Whether anything of the answer has come; keep-alives (comments, blank lines) are nothing.
+    """
+
+    __slots__ = (
+        "_at",
+        "_body",
+        "_calls",
+        "_deltas",
+        "_done",
+        "_events",
+        "_finish",
+        "_head",
+        "_index",
+        "_model",
+        "_reasoning",
+        "_served",
+        "_text",
+        "_usage",
+        "_whole",
+        "begun",
+    )
+
+    def __init__(self, row: ModelRow, *, deltas: bool) -> None:
+        self._model = row.name
+        self._deltas = deltas
+        self.begun = False
+        self._head = b""  # what came before the kind of the body was known
+        self._events: Events | None = None  # of a streamed body
+        self._body: list[bytes] | None = None  # the pieces of a whole body
+        self._whole = False  # the body was read to its end
+        self._done = False  # `[DONE]` came
+        self._index: object = None  # which of several choices is read: the first that comes
+        self._text: list[str] = []
+        self._reasoning: list[str] | None = None
+        self._calls: list[_Call] = []
+        self._at: dict[int, _Call] = {}  # the call that fragments with this index belong to
+        self._finish: str | None = None
+        self._served: str | None = None
+        self._usage: dict[str, Any] | None = None
+
+    def feed(self, chunk: bytes) -> Sequence[Delta]:
+        """Take the next bytes; give what they added, or nothing where no deltas were asked for.
+
+        The deltas of a whole body come with its last byte.
+
+        Raises:
+            Unreadable: An event of a stream holds no JSON, or JSON of another shape.
+            ModelError: The reply says that the endpoint failed.
+        """
+        out: list[Delta] = []
+        if self._events is not None:
+            self._read(self._events.feed(chunk), out)
+            self.begun = self._events.begun
+        elif self._body is None:
+            chunk = (self._head + chunk).lstrip(_BLANKS)
+            self._head = b""
+            if _BOM.startswith(chunk):
+                self._head = chunk
+                return out
+            chunk = chunk.removeprefix(_BOM).lstrip(_BLANKS)
+            if chunk[:1] in (b"{", b"["):
+                self._body = []
+            elif chunk:
+                self._events = Events()
+            if chunk:
+                return self.feed(chunk)
+        elif chunk:
+            self.begun = True
+            self._body.append(chunk)
+            if self._deltas and (self._whole or chunk.rstrip(_BLANKS).endswith((b"}", b"]"))):
+                self._try_body(out)
+        return out
+
+    def finish(self) -> Assistant:
+        """The whole message, after the last byte.
+
+        Raises:
+            Unreadable: The reply is empty, no JSON, or JSON of another shape.
+            ConnectionLost: It broke off; `partial` has what came of it.
+            ModelError: It says that the endpoint failed.
+        """
+        if self._events is not None:
+            self._read(self._events.close(), [])
+            if self._finish is None and not self._done:
+                raise self._broken_off(self._events)
+        elif self._body is None:
+            raise Unreadable(f"`{self._model}` sent an empty reply; try again later", model=self._model, status=200)
+        elif not self._whole:
+            body = b"".join(self._body)
+            try:
+                data = jsontext.read(body)
+            except ValueError as error:
+                raise self._no_json(body) from error
+            self._take_body(data, [])
+        return self.partial()
+
+    def partial(self) -> Assistant:
+        """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""
+        taken: set[str] = set()
+        for call in self._calls:
+            if not call.id:
+                call.id = f"call_{call.index:02}_{os.urandom(12).hex()}"
+            elif call.id in taken:
+                call.id = f"{call.id}_{call.index:02}_{os.urandom(4).hex()}"
+            taken.add(call.id)
+        return Assistant(
+            "".join(self._text),
+            None if self._reasoning is None else "".join(self._reasoning),
+            tuple(ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls),
+            self._finish,
+            None if self._usage is None else _usage(self._usage),
+            self._served,
+        )
+
+    def _read(self, payloads: list[bytes], out: list[Delta]) -> None:
+        """The hot loop: one turn for each event of a stream."""
+        from pydantic_core import from_json
+
+        text, deltas = self._text, self._deltas
+        for payload in payloads:
+            try:
+                chunk = from_json(payload)
+            except ValueError:
+                chunk = self._odd_payload(payload)
+            if self._done:
+                return
+            try:
+                choice = chunk["choices"][0]
+                delta = choice["delta"]
+                get = delta.get
+            except (LookupError, TypeError, AttributeError):
+                self._odd_chunk(chunk, out)
+                continue
+            if choice.get("index") != self._index and not self._chosen(choice):
+                continue
+            thought = get("reasoning_content")
+            if not thought and (other := get("reasoning")) is not None:
+                thought = other
+            if thought is not None:
+                self._think(thought, out)
+            if words := get("content"):
+                text.append(words if type(words) is str else self._words(words))
+                if deltas:
+                    out.append(TextDelta(text[-1]))
+            if parts := get("tool_calls"):
+                self._fragments(parts, out)
+            if choice.get("finish_reason") is not None:
+                self._ended(chunk, choice)
+            if (usage := chunk.get("usage")) is not None:
+                self._usage = usage
+            if self._served is None:
+                self._served = chunk.get("model") or None
+
+    def _odd_payload(self, payload: bytes) -> Any:
+        """An event that is no plain JSON: the end mark, nothing, half a surrogate pair, or rubbish."""
+        payload = payload.strip()
+        if payload == b"[DONE]":
+            self._done = True
+        if self._done or not payload:
+            return {}
+        try:
+            return jsontext.read(payload)
+        except ValueError as error:
+            raise self._unreadable("an event that is no JSON", payload) from error
+
+    def _odd_chunk(self, chunk: object, out: list[Delta]) -> None:
+        """A chunk without a delta: usage alone, a finish without words, an error, or a whole message."""
+        if type(chunk) is not dict:
+            raise self._unreadable("an event that is no chunk of an answer", jsontext.write(chunk))
+        fields = cast("dict[str, Any]", chunk)
+        choices = fields.get("choices")
+        if (not choices or fields.get("error")) and (failure := error_in(fields, model=self._model)) is not None:
+            raise failure
+        choice = cast("list[object]", choices)[0] if type(choices) is list and choices else None
+        if type(choice) is dict and self._chosen(choice := cast("dict[str, Any]", choice)):
+            if type(choice.get("message")) is dict and not (self._text or self._calls or self._reasoning):
+                self._take_message(choice["message"], out)
+            self._ended(fields, choice)
+        self._bill(fields)
+
+    def _chosen(self, choice: dict[str, Any]) -> bool:
+        """Whether this is the choice that is read: the first that came, should there be several."""
+        index = choice.get("index")
+        if self._index is None:
+            self._index = index
+        return index is None or index == self._index
+
+    def _think(self, thought: object, out: list[Delta]) -> None:
+        words = thought if type(thought) is str else self._words(thought)
+        if self._reasoning is None:
+            self._reasoning = []
+        if words:
+            self._reasoning.append(words)
+            if self._deltas:
+                out.append(ReasoningDelta(words))
+
+    def _words(self, content: object) -> str:
+        """The text of content that came in parts."""
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list):
+            parts = [cast("dict[str, Any]", part) for part in cast("list[object]", content) if isinstance(part, dict)]
+            return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+        raise self._unreadable("content that is no text", jsontext.write(content))
+
+    def _ended(self, chunk: dict[str, Any], choice: dict[str, Any]) -> None:
+        """A choice that says why it ended; of two that do, the first counts."""
+        reason = choice.get("finish_reason")
+        if chunk.get("error") or choice.get("error"):
+            failure = error_in(chunk, model=self._model) or error_in(choice, model=self._model)
+            if failure is not None:
+                raise failure
+        if reason and self._finish is None:
+            self._finish = str(reason)
+        if choice.get("usage") is not None:  # Moonshot's place
+            self._usage = choice["usage"]
+        self._bill(chunk)
+
+    def _bill(self, reply: dict[str, Any]) -> None:
+        """Read usage and served model of a chunk or a body."""
+        usage = reply.get("usage")
+        if usage is None and type(groq := reply.get("x_groq")) is dict:
+            usage = cast("dict[str, Any]", groq).get("usage")
+        if usage is not None:
+            self._usage = usage
+        if self._served is None:
+            self._served = reply.get("model") or None
+
+    def _fragments(self, parts: object, out: list[Delta]) -> None:
+        """Pieces of calls in one chunk."""
+        for part, id, name, piece in self._pieces(parts):
+            index = part.get("index")
+            call = self._at.get(index) if type(index) is int else None
+            if call is None or id or name:
+                call = self._call_of(call, index, id, name, piece)
+            self._grow(call, id, name, piece, out)
+
+    def _pieces(self, parts: object) -> Iterator[tuple[dict[str, Any], str, str, str]]:
+        """Each element of `tool_calls` with its id, its name and its piece of arguments, `""` where there is none."""
+        if type(parts) is not list:
+            raise self._unreadable("tool calls that are no list", jsontext.write(parts))
+        for part in cast("list[object]", parts):
+            if type(part) is not dict:
+                raise self._unreadable("a tool call that is no object", jsontext.write(part))
+            part = cast("dict[str, Any]", part)
+            function = part.get("function")
+            fields = cast("dict[str, Any]", function if type(function) is dict else {})
+            piece = fields.get("arguments")
+            if type(piece) is not str:  # some gateways send an object, or null
+                piece = "" if piece is None else jsontext.write(piece).decode()
+            id, name = part.get("id"), fields.get("name")
+            yield part, "" if id is None else str(id), "" if name is None else str(name), piece
+
+    def _call_of(self, known: _Call | None, index: object, id: str, name: str, piece: str) -> _Call:
+        """The call that a fragment belongs to: by index, then by id, then by order (WIRE section 9)."""
+        if type(index) is int:
+            if known is not None and _differs(known, id, name, piece):
+                known = self._by_id(id)
+            if known is None:
+                known = self._open()
+            self._at[index] = known
+            return known
+        known = self._by_id(id) or (self._calls[-1] if self._calls else None)
+        return self._open() if known is None or _differs(known, id, name, piece) else known
+
+    def _by_id(self, id: str) -> _Call | None:
+        return next((call for call in self._calls if call.id == id), None) if id else None
+
+    def _open(self) -> _Call:
+        call = _Call(len(self._calls))
+        self._calls.append(call)
+        return call
+
+    def _grow(self, call: _Call, id: str, name: str, piece: str, out: list[Delta]) -> None:
+        """Put a fragment into its call."""
+        shown = "" if call.id else id
+        call.id = call.id or id
+        added = call.rename(name) if name else ""
+        if piece:
+            call.pieces.append(piece)
+        if self._deltas and (piece or shown or added):
+            out.append(CallDelta(call.index, shown, added, piece))
+
+    def _try_body(self, out: list[Delta]) -> None:
+        """Read the body if this is all of it, so that an onlooker gets its deltas."""
+        assert self._body is not None
+        self._whole = False
+        try:
+            data = jsontext.read(b"".join(self._body))
+        except ValueError:
+            return
+        self._take_body(data, out)
+        self._whole = True
+
+    def _take_body(self, data: object, out: list[Delta]) -> None:
+        """A reply that is one JSON object."""
+        fields = cast("dict[str, Any]", data) if type(data) is dict else {}
+        choices = fields.get("choices")
+        choice = cast("list[object]", choices)[0] if type(choices) is list and choices else None
+        if type(choice) is not dict:
+            raise error_in(cast("object", data), model=self._model) or self._unreadable(
+                "JSON that is no chat completion", jsontext.write(data)
+            )
+        choice = cast("dict[str, Any]", choice)
+        self._ended(fields, choice)
+        message = choice.get("message") or choice.get("delta")
+        if type(message) is not dict:
+            raise self._unreadable("a choice without a message", jsontext.write(data))
+        self._take_message(cast("dict[str, Any]", message), out)
+
+    def _take_message(self, message: dict[str, Any], out: list[Delta]) -> None:
+        """A message that comes whole: each element of its calls is a call of its own."""
+        thought = message.get("reasoning_content")
+        if not thought and message.get("reasoning") is not None:
+            thought = message["reasoning"]
+        if thought is not None:
+            self._think(thought, out)
+        if content := message.get("content"):
+            self._text.append(words := self._words(content))
+            if self._deltas and words:
+                out.append(TextDelta(words))
+        for _, id, name, piece in self._pieces(message.get("tool_calls") or []):
+            self._grow(self._open(), id, name, piece, out)
+
+    def _unreadable(self, what: str, data: bytes) -> Unreadable:
+        return Unreadable(
+            f"`{self._model}` sent {what}; is this address a chat completions endpoint? It begins: {shown(data)}",
+            model=self._model,
+            status=200,
+        )
+
+    def _no_json(self, body: bytes) -> ModelError:
+        """What is wrong with a body that begins like JSON but is none: cut, or something else."""
+        from pydantic_core import from_json
+
+        try:
+            data = from_json(body, allow_partial="trailing-strings")
+        except ValueError:
+            return self._unreadable("a reply that is no JSON", body)
+        try:
+            self._take_body(data, [])
+        except ModelError:  # cut before anything of the answer
+            pass
+        return self._lost(f"the reply broke off after {len(body)} bytes")
+
+    def _broken_off(self, events: Events) -> ModelError:
+        """What is wrong with a stream that ended without saying so."""
+        if events.stray:
+            try:
+                failure = error_in(jsontext.read(events.stray), model=self._model)
+            except ValueError:
+                failure = None
+            if failure is not None:
+                return failure
+        if events.begun:
+            return self._lost("the stream broke off: it ended without `finish_reason` and `[DONE]`")
+        if events.stray:
+            return self._unreadable("neither JSON nor a stream of events", events.stray)
+        return self._lost("the stream ended before the answer began")
+
+    def _lost(self, what: str) -> ConnectionLost:
+        return ConnectionLost(f"`{self._model}`: {what}; send the request again", model=self._model, status=200)
+
+
+def _differs(call: _Call, id: str, name: str, piece: str) -> bool:
+    """Whether a fragment with an id or a name begins another call than the one it seems to belong to."""
+    if id and call.id:
+        if id != call.id:
+            return True
+    elif name and call.name and name != call.name:
+        return True
+    return bool(id or name) and piece.lstrip(" \t\r\n").startswith("{") and call.whole()
+
+
+def _usage(raw: object) -> Usage | None:
+    """Usage in any of the shapes of WIRE section 4 and of other hosts; `None` where it is no object or empty."""
+    if type(raw) is not dict or not raw:
+        return None
+    usage = cast("dict[str, Any]", raw)
+    prompt = _count(usage, "prompt_tokens")
+    hit = _count(usage, "prompt_cache_hit_tokens")
+    if hit is None:
+        hit = _count(usage.get("prompt_tokens_details"), "cached_tokens")
+    if hit is None:
+        hit = _count(usage, "cached_tokens") or 0
+    if prompt is None:
+        prompt = hit + (_count(usage, "prompt_cache_miss_tokens") or 0)
+    hit = min(hit, prompt)
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _count(usage, "reasoning_tokens") or 0
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=_count(usage, "completion_tokens") or 0,
+        reasoning_tokens=reasoning,
+        cache_hit_tokens=hit,
+        cache_miss_tokens=prompt - hit,
+        requests=1,
+    )
+
+
+def _count(fields: object, name: str) -> int | None:
+    """A number of tokens, or `None` where there is none or it makes no sense."""
+    value: object = cast("dict[str, object]", fields).get(name) if type(fields) is dict else None
+    if isinstance(value, float) and math.isfinite(value):
+        value = int(value)
+    return max(0, value) if type(value) is int else None

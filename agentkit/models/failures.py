@@ -1,0 +1,203 @@
+"""What an endpoint says when it does not answer, as an error of our tree (WIRE section 8).
+
+Nobody agrees on the form: `{"error": {…}}`, `{"error": "text"}`, `{"detail": …}`, `{"message": …}`, nothing at all, a
+proxy's HTML page, and DeepSeek sends its JSON as `application/octet-stream`. So the body is read whatever the content
+type says, and the endpoint's own words are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+from agentkit import errors
+from agentkit.errors import ModelError
+from agentkit.models import jsontext
+
+_LONGEST = 500
+_OVERFLOW = re.compile(
+    r"maximum context length|exceeds the available context|exceed_context_size|context_length_exceeded"
+    r"|input content too long|\b20059\b",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(r"content exists risk|\bcontent_filter\b|\bcontent_policy_violation\b", re.IGNORECASE)
+_EMPTY = re.compile(r"insufficient balance|\binsufficient_quota\b|\b20031\b", re.IGNORECASE)
+_BUSY = re.compile(r"\brate_?limit|\b20034\b|too_many_requests", re.IGNORECASE)
+_KEY_REFUSED = re.compile(r"authentication|invalid_api_key|permission_error", re.IGNORECASE)
+_BAD_REQUEST = re.compile(r"invalid_request|bad_request|invalid_parameter", re.IGNORECASE)
+_SECRET = re.compile(r"\b(?:sk|ak|pk|gsk|hf|key)[-_][A-Za-z0-9_\-.]{8,}|(?i:\bbearer\s+)[^\s\"',;]{8,}")
+_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
+_MARKUP = re.compile(rb"(?i)\s*<(!doctype|html|head|body|\?xml)")
+
+_ADVICE: dict[type[ModelError], str] = {
+    errors.Unauthorized: "does not accept the API key; check the key and what it may be used for",
+    errors.InsufficientBalance: "says that the account has no money left; top it up",
+    errors.ContextOverflow: "says that the request is longer than its context window; send less",
+    errors.ContentRefused: "refused the content by its moderation; change the content",
+    errors.RateLimited: "had too many requests at once; ask more slowly",
+    errors.Unavailable: "could not answer; try again later",
+    errors.Rejected: "refused the request; change the request",
+}
+_LKEAP_QUOTA = "toggle on the postpaid switch in the console's postpaid settings or buy a prepaid concurrency package"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    words: str = ""
+    code: str = ""
+    kind: str = ""
+
+    @property
+    def all(self) -> str:
+        return f"{self.words}\n{self.code}\n{self.kind}"
+
+
+def error_from(
+    status: int, headers: Mapping[str, str], body: bytes, *, model: str, now: float | None = None, key: str = ""
+) -> ModelError:
+    """The error that a reply with a status other than 200 means; it is returned, not raised.
+
+    Args:
+        status: The HTTP status.
+        headers: The reply's headers, names in any case.
+        body: The whole body, of any content type.
+        model: The name of the model as it was asked for.
+        now: Seconds since 1970, to read a `Retry-After` that is a date; without it the reply's `Date` stands in.
+        key: The API key, which is masked where the endpoint repeats it.
+    """
+    failure = _read(body)
+    return _error(status, failure, model=model, key=key, wait=_retry_after(headers, now))
+
+
+def error_in(data: object, *, model: str) -> ModelError | None:
+    """The error that a JSON value within a reply of status 200 speaks of, or `None` if it speaks of none.
+
+    Some endpoints answer 200 and then fail, in the body or as an event of the stream (WIRE section 5, rule 10).
+    """
+    failure = _find(data)
+    return None if failure is None else _error(200, failure, model=model)
+
+
+def one_line(text: str, limit: int = _LONGEST, *, key: str = "") -> str:
+    """The text on one line: no control characters, no API key, at most `limit` characters."""
+    if len(text) > 20 * limit:
+        text = text[: 20 * limit]
+    if len(key) >= 4:
+        text = text.replace(key, "****")
+    text = _SECRET.sub("****", text)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(data: bytes, limit: int = 200) -> str:
+    """The first characters of what came, control characters escaped and API keys masked."""
+    text = _SECRET.sub("****", data[: 20 * limit].decode("utf-8", "replace"))
+    cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return f"`{cut}…`" if len(text) > limit else f"`{cut}`"
+
+
+def _read(body: bytes) -> _Failure:
+    try:
+        data = jsontext.read(body)
+    except ValueError:
+        text = body.decode("utf-8", "replace")
+        return _Failure(_TAGS.sub(" ", text) if _MARKUP.match(body) else text)
+    return _find(data) or _Failure(json.dumps(data, ensure_ascii=False))
+
+
+def _find(data: object, *, inside: bool = False) -> _Failure | None:
+    """What a JSON value says went wrong; `inside` an error, where a bare text is its message."""
+    if isinstance(data, str):
+        return _Failure(data) if inside and data.strip() else None
+    if isinstance(data, list):
+        found = [one for one in (_find(item, inside=inside) for item in cast("list[object]", data)[:5]) if one]
+        return _Failure("; ".join(one.words for one in found), found[0].code, found[0].kind) if found else None
+    if not isinstance(data, dict):
+        return None
+    fields = cast("dict[str, Any]", data)
+    for name in ("error", "detail", "errors"):
+        if (found := _find(fields.get(name), inside=True)) is not None:
+            return found if found.code or found.kind else _Failure(found.words, *_labels(fields))
+    words = [fields[name] for name in ("message", "msg") if isinstance(fields.get(name), str) and fields[name]][:1]
+    metadata = fields.get("metadata")
+    if isinstance(metadata, dict) and isinstance(raw := cast("dict[str, Any]", metadata).get("raw"), str):
+        words.append(raw)  # OpenRouter: what the endpoint behind it said
+    code, kind = _labels(fields)
+    if words or (inside and (code or kind)):
+        return _Failure(": ".join(words), code, kind)
+    return _Failure(json.dumps(fields, ensure_ascii=False)) if inside and fields else None
+
+
+def _labels(fields: dict[str, Any]) -> tuple[str, str]:
+    code, kind = fields.get("code"), fields.get("type")
+    return "" if code is None else str(code), "" if kind is None else str(kind)
+
+
+def _error(status: int, failure: _Failure, *, model: str, key: str = "", wait: float | None = None) -> ModelError:
+    kind = _class(status, failure)
+    advice = _ADVICE[kind]
+    if kind is errors.InsufficientBalance and "20031" in failure.all:
+        advice = f"has no quota left for this account; {_LKEAP_QUOTA}"
+    named = (failure.code or failure.kind) if status == 200 else f"HTTP {status}"
+    label = f" ({one_line(named, 60, key=key)})" if named else ""
+    words = one_line(failure.words or failure.kind or failure.code, key=key) or "it gave no reason"
+    message = f"`{model}` {advice}. The endpoint's words{label}: {words}"
+    if issubclass(kind, errors.Unavailable):
+        return kind(message, model=model, status=status, retry_after=wait)
+    return kind(message, model=model, status=status)
+
+
+def _class(status: int, failure: _Failure) -> type[ModelError]:
+    everything = failure.all
+    if status == 200 and re.fullmatch(r"[45]\d\d", failure.code):
+        status = int(failure.code)
+    for pattern, kind in (
+        (_OVERFLOW, errors.ContextOverflow),
+        (_REFUSED, errors.ContentRefused),
+        (_EMPTY, errors.InsufficientBalance),
+    ):
+        if pattern.search(everything):
+            return kind
+    if status == 402:
+        return errors.InsufficientBalance
+    if status == 429 or (status < 500 and _BUSY.search(f"{failure.code}\n{failure.kind}")):
+        return errors.RateLimited
+    if status in (401, 403):
+        return errors.Unauthorized
+    if status >= 500 or status in (408, 425):
+        return errors.Unavailable
+    if status == 200:
+        labels = f"{failure.code}\n{failure.kind}"
+        if _KEY_REFUSED.search(labels):
+            return errors.Unauthorized
+        return errors.Rejected if _BAD_REQUEST.search(labels) else errors.Unavailable
+    return errors.Rejected
+
+
+def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
+    """Seconds to wait by `Retry-After` (RFC 9110, section 10.2.3), which is a number of seconds or a date."""
+    found = {name.lower(): value for name, value in headers.items() if name.lower() in ("retry-after", "date")}
+    value = found.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        since = _epoch(found.get("date", "")) if now is None else now
+        until = _epoch(value)
+        if since is None or until is None:
+            return None
+        seconds = until - since
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _epoch(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
