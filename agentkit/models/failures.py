@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from agentkit import errors
@@ -197,6 +196,8 @@ def _retry_after(headers: Mapping[str, str], now: float | None) -> float | None:
 
 
 def _epoch(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # brings in sockets and more: not at start-up
+
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -6,10 +6,20 @@ U+FFFD, the mark of a character that was lost. pydantic_core does the work and i
 
 from __future__ import annotations
 
+import functools
 import json
+from types import ModuleType
 from typing import Any, cast
 
 from agentkit.errors import ConfigurationError
+
+
+@functools.cache
+def core() -> ModuleType:
+    """`pydantic_core`, imported when it is first needed."""
+    import pydantic_core
+
+    return pydantic_core
 
 
 def read(data: bytes) -> Any:
@@ -18,10 +28,8 @@ def read(data: bytes) -> Any:
     Raises:
         ValueError: They hold no JSON value, or more than one.
     """
-    from pydantic_core import from_json
-
     try:
-        return from_json(data)
+        return core().from_json(data)
     except ValueError:
         pass
     try:
@@ -36,15 +44,13 @@ def write(value: Any) -> bytes:
     Raises:
         ConfigurationError: It holds something that JSON cannot carry.
     """
-    from pydantic_core import PydanticSerializationError, to_json
-
     try:
-        return to_json(value)
-    except PydanticSerializationError:
+        return core().to_json(value)
+    except core().PydanticSerializationError:
         pass
     try:
-        return to_json(_mended(value))
-    except (PydanticSerializationError, RecursionError) as error:
+        return core().to_json(_mended(value))
+    except (core().PydanticSerializationError, RecursionError) as error:
         raise ConfigurationError(f"a request cannot be written as JSON: {error}") from error
 
 

@@ -57,14 +57,17 @@ class Events:
         return out
 
     def _split(self, text: bytes) -> list[bytes]:
-        *blocks, rest = text.split(b"\n\n")
+        end = text.rfind(b"\n\n")
         out: list[bytes] = []
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block and not self._lines:
-                out.append(block[6:])
-            else:
+        if end >= 0 and not self._lines and text.startswith(b"data: "):
+            out = text[6:end].split(b"\n\ndata: ")
+            if text.count(b"\n", 0, end) != 2 * len(out) - 2:  # not all of them are plain events of one line
+                out = []
+        if not out and end >= 0:
+            for block in text[:end].split(b"\n\n"):
                 self._read(block, out)
                 self._complete(out)
+        rest = text[end + 2 :] if end >= 0 else text
         if b"\n" in rest:
             lines, _, rest = rest.rpartition(b"\n")
             self._read(lines, out)

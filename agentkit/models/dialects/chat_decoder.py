@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
@@ -67,6 +67,7 @@ class ChatDecoder:
         "_done",
         "_events",
         "_finish",
+        "_from_json",
         "_head",
         "_index",
         "_model",
@@ -81,6 +82,7 @@ class ChatDecoder:
     def __init__(self, row: ModelRow, *, deltas: bool) -> None:
         self._model = row.name
         self._deltas = deltas
+        self._from_json: Callable[[bytes], Any] = jsontext.core().from_json
         self.begun = False
         self._head = b""  # what came before the kind of the body was known
         self._events: Events | None = None  # of a streamed body
@@ -172,9 +174,7 @@ class ChatDecoder:
 
     def _read(self, payloads: list[bytes], out: list[Delta]) -> None:
         """The hot loop: one turn for each event of a stream."""
-        from pydantic_core import from_json
-
-        text, deltas = self._text, self._deltas
+        from_json, text, deltas = self._from_json, self._text, self._deltas
         for payload in payloads:
             try:
                 chunk = from_json(payload)
@@ -284,8 +284,20 @@ class ChatDecoder:
         if self._served is None:
             self._served = reply.get("model") or None
 
-    def _fragments(self, parts: object, out: list[Delta]) -> None:
-        """Pieces of calls in one chunk."""
+    def _fragments(self, parts: Any, out: list[Delta]) -> None:
+        """Pieces of calls in one chunk; nearly always one piece of the arguments of a call that is known."""
+        try:
+            (part,) = parts
+            function = part["function"]
+            call, piece = self._at[part["index"]], function["arguments"]
+            if type(piece) is str and not part.get("id") and not function.get("name"):
+                if piece:
+                    call.pieces.append(piece)
+                    if self._deltas:
+                        out.append(CallDelta(call.index, "", "", piece))
+                return
+        except (LookupError, TypeError, ValueError, AttributeError):  # the long way is for the others
+            pass
         for part, id, name, piece in self._pieces(parts):
             index = part.get("index")
             call = self._at.get(index) if type(index) is int else None
@@ -389,10 +401,8 @@ class ChatDecoder:
 
     def _no_json(self, body: bytes) -> ModelError:
         """What is wrong with a body that begins like JSON but is none: cut, or something else."""
-        from pydantic_core import from_json
-
         try:
-            data = from_json(body, allow_partial="trailing-strings")
+            data = jsontext.core().from_json(body, allow_partial="trailing-strings")
         except ValueError:
             return self._unreadable("a reply that is no JSON", body)
         try:

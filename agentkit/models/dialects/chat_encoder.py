@@ -260,9 +260,7 @@ def _reply(id: str, text: str) -> bytes:
 
 def _replayed(arguments: str) -> str:
     """The arguments if they are one JSON object, else `{}`: endpoints refuse a history with others (WIRE section 7)."""
-    from pydantic_core import from_json
-
     try:
-        return arguments if type(from_json(arguments, allow_inf_nan=False)) is dict else "{}"
+        return arguments if type(jsontext.core().from_json(arguments, allow_inf_nan=False)) is dict else "{}"
     except (ValueError, TypeError):  # a text with a lone surrogate is a TypeError
         return "{}"
