@@ -1,0 +1,406 @@
+"""Arguments for a tool, out of what somebody wrote: by the type, the name and the description of each parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from agentkit.simulator.brains import evidence
+from agentkit.simulator.brains.evidence import Found, Quantity
+from agentkit.simulator.brains.schemas import as_list, as_map, fits, invent, plain, properties, required
+from agentkit.simulator.brains.words import STOP, kin, meanings, stem, words
+from agentkit.simulator.request import Tool
+
+_KIND_WORDS: tuple[tuple[str, str], ...] = (
+    ("folder", "folder directory dir root"),
+    ("path", "path file filename filepath"),
+    ("email", "email recipient"),
+    ("url", "url uri link website"),
+    ("expression", "expression formula equation"),
+    ("currency", "currency"),
+    ("date", "date day when start end since until deadline due"),
+    ("time", "time hour"),
+    ("query", "query q search keyword keywords term terms pattern topic question phrase needle text subject title"),
+    ("message", "message body content note prompt sentence reason comment task item summary description"),
+    ("id", "id code sku ticket number reference ref"),
+)
+_FROM = frozenset("from origin source start departure depart base src".split())
+_TO = frozenset("to destination target end arrival dest into".split())
+_MANY = frozenset("n count limit top max maximum first number amount results size times".split())
+
+
+def kind_of(name: str, schema: Mapping[str, Any]) -> str:
+    """What a string parameter is about: one of the kinds above, or `"name"`."""
+    wanted = {"date": "date", "date-time": "date", "time": "time", "email": "email", "uri": "url", "url": "url"}
+    if schema.get("format") in wanted:
+        return wanted[str(schema["format"])]
+    parts = words(name)
+    for kind, line in _KIND_WORDS:
+        if any(part in line.split() for part in parts) and not (
+            kind == "date" and set(parts) & (_FROM | _TO) - {"start", "end"}
+        ):
+            return kind
+    described = words(str(schema.get("description", "")))[:12]
+    for kind in ("email", "url", "path", "folder", "currency", "date"):
+        if kind in described:
+            return kind
+    return "name"
+
+
+class _Candidate(NamedTuple):
+    """A value for a parameter and where it stands in the text (-1: nowhere in particular)."""
+
+    value: Any
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Fills the parameters of one tool from a text.
+
+    Attributes:
+        tool: The tool.
+        text: What was written that concerns this tool.
+        now: Seconds since the epoch, for dates.
+        known: Values by parameter name that other tools have given.
+    """
+
+    tool: Tool
+    text: str
+    now: float
+    known: Mapping[str, Any]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The arguments of each call that the text asks for; empty where a required parameter cannot be filled."""
+        root = as_map(self.tool.parameters)
+        wanted = required(root)
+        candidates = {name: self._candidates(name, wanted) for name in wanted}
+        axis = self._axis(wanted, candidates)
+        if not axis:
+            arguments = self._one(wanted, candidates, self.text, None)
+            return [arguments] if arguments is not None else []
+        found = candidates[axis]
+        calls: list[dict[str, Any]] = []
+        for number, item in enumerate(found):
+            arguments = self._one(wanted, candidates, self._segment(found, number), (axis, item))
+            if arguments is not None and arguments not in calls:
+                calls.append(arguments)
+        return calls
+
+    def missing(self) -> list[str]:
+        """The required parameters that the text says nothing about."""
+        wanted = required(self.tool.parameters)
+        return [name for name in wanted if not self._candidates(name, wanted) and not self._has_default(name)]
+
+    def invented(self) -> dict[str, Any]:
+        """Arguments at any price, for a call that must be made: from the text, and made up where it gives nothing."""
+        root = as_map(self.tool.parameters)
+        wanted = required(root)
+        known = properties(root)
+        hint = next((item.value for item in evidence.names(self.text)), "") or self.text.strip()[:80]
+        arguments: dict[str, Any] = {}
+        for name in wanted:
+            fit = [item for item, _, _ in self._candidates(name, wanted) if fits(item, known[name], root)]
+            arguments[name] = fit[0] if fit else invent(known[name], root, hint)
+        return arguments
+
+    # ── One call ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _axis(self, wanted: Sequence[str], candidates: Mapping[str, list[_Candidate]]) -> str:
+        """The one parameter for whose several values several calls are made."""
+        several = [name for name in wanted if len(candidates[name]) > 1 and not self._is_list(name)]
+        strings = [name for name in several if isinstance(candidates[name][0].value, str)]
+        if len(strings) == 1:
+            return strings[0]
+        scalars = [
+            name for name in wanted if properties(self.tool.parameters)[name].get("type") in ("number", "integer")
+        ]
+        return several[0] if len(several) == 1 and len(scalars) == 1 else ""
+
+    def _segment(self, found: Sequence[_Candidate], number: int) -> str:
+        """What is said of one of several: from it up to the next, else what is said before the first or after all."""
+        start = found[number].start
+        end = found[number + 1].start if number + 1 < len(found) else len(self.text)
+        own = self.text[start:end]
+        if not (evidence.quantities(own) or evidence.dates(own, self.now)):
+            before = self.text[: found[0].start]
+            inner = any(
+                evidence.quantities(self.text[found[place].start : found[place + 1].start])
+                for place in range(len(found) - 1)
+            )
+            own += f" {before}" + ("" if inner else f" {self.text[found[-1].start :]}")
+        return own
+
+    def _one(
+        self,
+        wanted: Sequence[str],
+        candidates: Mapping[str, list[_Candidate]],
+        segment: str,
+        chosen: tuple[str, _Candidate] | None,
+    ) -> dict[str, Any] | None:
+        root = as_map(self.tool.parameters)
+        known = properties(root)
+        arguments: dict[str, Any] = {}
+        used: list[tuple[int, int]] = []
+        if chosen is not None:
+            arguments[chosen[0]] = chosen[1].value
+            used.append(chosen[1][1:])
+        for name in wanted:
+            if name in arguments:
+                continue
+            free = [item for item in candidates[name] if item[1:] not in used or item.start < 0]
+            free = [item for item in free if fits(item.value, known[name], root)]
+            if not free:
+                if self._has_default(name):
+                    arguments[name] = known[name]["default"]
+                    continue
+                return None
+            arguments[name] = free[0].value
+            used.append(free[0][1:])
+        for name in known:
+            if name not in wanted:
+                value = self._optional(name, segment, arguments)
+                if value is not None and fits(value, known[name], root):
+                    arguments[name] = value
+        ordered = {name: arguments[name] for name in known if name in arguments}
+        return ordered if fits(ordered, root, root) else None
+
+    # ── One parameter ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _schema(self, name: str) -> dict[str, Any]:
+        return properties(self.tool.parameters)[name]
+
+    def _has_default(self, name: str) -> bool:
+        return "default" in self._schema(name)
+
+    def _is_list(self, name: str) -> bool:
+        return self._schema(name).get("type") == "array"
+
+    def _candidates(self, name: str, wanted: Sequence[str]) -> list[_Candidate]:
+        """The values that the text offers for a required parameter, the best first or, of several alike, in order."""
+        if name in self.known:
+            return [_Candidate(self.known[name], -1, -1)]
+        schema = self._schema(name)
+        kind = schema.get("type", "object" if "properties" in schema else "string")
+        if "enum" in schema:
+            return self._members(schema, self.text)
+        if kind == "boolean":
+            return [_Candidate(self._flag(name, self.text) or False, -1, -1)]
+        if kind in ("integer", "number"):
+            return self._numbers(name, schema, self.text, strict=False)
+        if kind == "array":
+            return self._array(name, schema)
+        if kind == "object":
+            return self._nested(schema)
+        return [_Candidate(*item) for item in self._strings(name, schema, wanted)]
+
+    def _members(self, schema: Mapping[str, Any], text: str) -> list[_Candidate]:
+        low = text.lower()
+        meant = meanings(text)
+        found: list[_Candidate] = []
+        for member in as_list(schema["enum"]):
+            spoken = str(member).lower().replace("_", " ")
+            match = re.search(rf"(?<!\w){re.escape(spoken)}(?!\w)", low)
+            if match:
+                found.append(_Candidate(member, match.start(), match.end()))
+            elif meant and meanings(spoken) and meanings(spoken) <= meant:
+                found.append(_Candidate(member, len(text), len(text)))
+        return sorted(found, key=lambda item: item.start)
+
+    def _flag(self, name: str, text: str) -> bool | None:
+        meant = meanings(name.replace("include", "").replace("use", ""))
+        if not meant or not meant & meanings(text):
+            return None
+        spoken = "|".join(re.escape(word) for word in words(name))
+        return not re.search(
+            rf"\b(?:no|not|without|don't|do not|exclude|never)\s+(?:\w+\s+)?(?:{spoken})", text.lower()
+        )
+
+    def _numbers(self, name: str, schema: Mapping[str, Any], text: str, *, strict: bool) -> list[_Candidate]:
+        """Numbers for a parameter: those next to its name or unit before all; without any, and not `strict`, all."""
+        found = evidence.quantities(text)
+        near = [quantity for quantity in found if self._belongs(name, schema, quantity)]
+        if strict and not near:
+            return []
+        whole = schema.get("type") == "integer"
+        return [
+            _Candidate(
+                int(quantity.value) if whole and float(quantity.value).is_integer() else quantity.value, *quantity[1:3]
+            )
+            for quantity in (near or found)
+        ]
+
+    def _belongs(self, name: str, schema: Mapping[str, Any], quantity: Quantity) -> bool:
+        named = {stem(word) for word in words(name)}
+        beside = {stem(word) for word in (quantity.before, quantity.after) if word and word not in STOP}
+        if named & beside:
+            return True
+        if set(words(name)) & _MANY:
+            return quantity.before in ("top", "first", "last", "most", "limit", "only") or quantity.after in (
+                "results",
+                "items",
+            )
+        units = {stem(word) for word in words(str(schema.get("description", "")))[:8]}
+        after = stem(quantity.after) if quantity.after and quantity.after not in STOP else ""
+        return (
+            bool(after)
+            and after in units
+            and bool(kin(after) & {group for word in named for group in kin(word)} or after in units)
+        )
+
+    def _array(self, name: str, schema: Mapping[str, Any]) -> list[_Candidate]:
+        root = as_map(self.tool.parameters)
+        items = plain(schema.get("items"), root)
+        kind = items.get("type", "string")
+        if "enum" in items:
+            values = [item.value for item in self._members(items, self.text)]
+        elif kind in ("integer", "number"):
+            values = [item.value for item in self._numbers(name, items, self.text, strict=False)]
+        elif kind == "string":
+            values = [item.value for item in self._strings(name, items, (name,))]
+        elif kind == "object":
+            values = [item.value for item in self._nested(items)]
+        else:
+            values = []
+        return [_Candidate(values, -1, -1)] if values else []
+
+    def _nested(self, schema: Mapping[str, Any]) -> list[_Candidate]:
+        parameters = {**schema, "$defs": as_map(self.tool.parameters).get("$defs", {})}
+        inner = Filler(Tool(self.tool.name, self.tool.description, parameters), self.text, self.now, self.known)
+        return [_Candidate(arguments, -1, -1) for arguments in inner.calls()[:1]]
+
+    def _strings(self, name: str, schema: Mapping[str, Any], wanted: Sequence[str]) -> list[Found]:
+        kind = kind_of(name, schema)
+        directed = self._directed(name, kind)
+        if directed:
+            return directed
+        finders: dict[str, Callable[[str], list[Found]]] = {
+            "folder": evidence.folders,
+            "path": lambda text: evidence.paths(text) or _file_like_quotes(text),
+            "email": evidence.emails,
+            "url": evidence.urls,
+            "currency": evidence.codes,
+            "date": lambda text: evidence.dates(text, self.now),
+            "time": evidence.times,
+            "id": lambda text: evidence.ids(text) or _bare_numbers(text),
+            "query": self._query,
+            "message": self._message,
+            "expression": evidence.quotes,
+        }
+        if kind in finders:
+            return finders[kind](self.text)
+        return self._named(name, wanted)
+
+    def _named(self, name: str, wanted: Sequence[str]) -> list[Found]:
+        """Names: quoted, capitalised, or after a preposition; several parameters of this kind share them in order."""
+        meant = meanings(f"{self.tool.name} {self.tool.description}")
+        found = evidence.quotes(self.text) or [
+            item for item in evidence.names(self.text) if not set(map(stem, words(item.value))) <= meant
+        ]
+        found = found or [
+            item._replace(value=item.value.title())
+            for item in evidence.after_prepositions(self.text)
+            if not set(map(stem, words(item.value))) <= meant
+        ]
+        alike = [other for other in wanted if kind_of(other, self._schema(other)) == "name" and self._is_text(other)]
+        if len(alike) > 1 and name in alike:
+            place = alike.index(name)
+            return found[place : place + 1]
+        return found
+
+    def _is_text(self, name: str) -> bool:
+        schema = self._schema(name)
+        return schema.get("type", "string") == "string" and "enum" not in schema
+
+    def _directed(self, name: str, kind: str) -> list[Found]:
+        """`from X to Y`, for parameters that say which end they are."""
+        parts = set(words(name))
+        ends = ((_FROM, r"\bfrom\s+"), (_TO, r"\b(?:to|into|in)\s+"))
+        for group, lead in ends:
+            if not parts & group or kind in ("email", "path", "folder"):
+                continue
+            found = list(evidence.names(self.text)) + evidence.after_prepositions(self.text)
+            if kind == "currency" or "currency" in parts:
+                found = evidence.codes(self.text)
+            elif kind == "date":
+                found = evidence.dates(self.text, self.now)
+            for item in found:
+                if re.search(lead + r"(?:the\s+)?$", self.text[: item.start], re.IGNORECASE):
+                    return [item]
+            if kind == "currency" or "currency" in parts:
+                place = 0 if group is _FROM else 1
+                return found[place : place + 1]
+        return []
+
+    _ABOUT = re.compile(
+        r"\b(?:for|about|mention(?:s|ing|ed)?|contain(?:s|ing)?|on|saying|says?|named|called|titled|find|search|grep|"
+        r"look\s+up|who|what|how)\s+(?:the\s+(?:word|words|phrase|text|term)\s+)?(.+)",
+        re.IGNORECASE,
+    )
+
+    def _query(self, text: str) -> list[Found]:
+        quoted = evidence.quotes(text)
+        if quoted:
+            return quoted
+        match = None
+        for match in re.finditer(self._ABOUT, text):
+            inner = re.search(r"\b(?:for|about|mention\w*|contain\w*|on|named|called)\s+(.+)", match[1], re.IGNORECASE)
+            value, start = (inner[1], match.start(1) + inner.start(1)) if inner else (match[1], match.start(1))
+            value = re.split(
+                r"[.?!;]|\s+(?:in|inside|under|within)\s+(?:the\s+|my\s+)?(?:[\w./-]+/|\S+\s+(?:folder|directory)|notes|docs|files|folder)",
+                value,
+            )[0]
+            value = re.sub(r"^(?:the\s+(?:word|words|phrase|term)\s+|the\s+|an?\s+)", "", value).strip(" ,:")
+            if value:
+                return [Found(value, start, start + len(value))]
+        return []
+
+    def _message(self, text: str) -> list[Found]:
+        quoted = evidence.quotes(text)
+        if quoted:
+            return quoted
+        match = re.search(
+            r"(?:\bsaying(?:\s+that)?|\bthat\s+says|\bto\s+say|\bthat|\bto|:)\s+(.+)", text, re.IGNORECASE
+        )
+        value = match[1].strip().rstrip(".") if match else ""
+        return [Found(value, match.start(1), match.end(1))] if match and value else []
+
+    def _optional(self, name: str, segment: str, arguments: Mapping[str, Any]) -> Any:
+        """A value for a parameter that may be left out, only where the text plainly speaks of it."""
+        schema = self._schema(name)
+        kind = schema.get("type", "string")
+        if name in self.known:
+            return self.known[name]
+        if "enum" in schema:
+            found = self._members(schema, segment) or self._members(schema, self.text)
+            return found[0].value if found else None
+        if kind == "boolean":
+            return self._flag(name, segment)
+        if kind in ("integer", "number"):
+            numbers = self._numbers(name, schema, segment, strict=True)
+            return numbers[0].value if numbers else None
+        if kind != "string":
+            return None
+        about = kind_of(name, schema)
+        found = self._directed(name, about)
+        if not found and about in ("folder", "email", "url", "date", "time", "path"):
+            found = self._strings(name, schema, ())
+            if about == "date" and segment is not self.text:
+                found = evidence.dates(segment, self.now) or found
+        if not found and about in ("query", "message") and not required(self.tool.parameters):
+            found = self._strings(name, schema, ())
+        if not found and re.search(rf"\b{re.escape(name.replace('_', ' '))}\b", self.text, re.IGNORECASE):
+            found = [item for item in self._named(name, ()) if item.value not in arguments.values()]
+        values = [item.value for item in found if item.value not in arguments.values()]
+        return values[0] if values else None
+
+
+def _file_like_quotes(text: str) -> list[Found]:
+    return [item for item in evidence.quotes(text) if " " not in item.value]
+
+
+def _bare_numbers(text: str) -> list[Found]:
+    return [Found(match.group(), match.start(), match.end()) for match in re.finditer(r"\b\d+\b", text)]
