@@ -1,0 +1,19 @@
+"""A function's signature and docstring as JSON Schema, and a validator for the arguments that a model writes.
+
+`read` makes one `Shape`, which serves both, so that the model is corrected by the rules it was shown. Common types are
+described by hand, as pydantic would describe them but without importing it; everything else pydantic describes.
+
+    signature    anything that can be called → its parameters, with their annotations resolved
+    docstrings   a docstring of any of four styles → a description, and a line for each parameter
+    lean         types → JSON Schema by pydantic, without needless words; DeepSeek's strict subset of a schema
+    arguments    what is wrong with the arguments of a call, told so that a model can mend it
+    shape        all of these together: `Shape`, and `Given` for a schema that was written by hand
+"""
+
+from __future__ import annotations
+
+from agentkit.schema.arguments import ArgumentsInvalid, Problem
+from agentkit.schema.shape import Given, Shape, read, read_hidden
+from agentkit.schema.signature import Source
+
+__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "read", "read_hidden"]

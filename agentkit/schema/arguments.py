@@ -1,0 +1,207 @@
+"""What is wrong with the arguments of a call, told so that a model can mend it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core import ValidationError
+
+MOST_PROBLEMS = 10
+"""So many problems are listed one by one; of the others only the number is told."""
+
+_GOT = 80
+"""A wrong value is shown up to this many characters."""
+
+_SUBJECT = re.compile(
+    r"^(?:Input|String|List|Tuple|Set|Frozenset|Dictionary|Data|Value|Bytes|Decimal input|Iterable|Generator|JSON input"
+    r"|Object|Enumeration|Arguments) should "
+)
+_OWN_ERROR = re.compile(r"^(?:Value error|Assertion failed), ")
+_PLAIN_KEY = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: Where: `orders[0].price`; `""` for the arguments as a whole.
+        problem: What is wrong, and what is expected: "must be a valid integer".
+        got: The value as JSON, cut if it is long; `None` where there is none to show.
+    """
+
+    path: str
+    problem: str
+    got: str | None = None
+
+    def __str__(self) -> str:
+        return f"`{self.path}` {self.problem}" + (f"; got {self.got}" if self.got is not None else "")
+
+
+class ArgumentsInvalid(Exception):
+    """The arguments of a call do not fit its tool; the text is a short numbered list for the model.
+
+    Attributes:
+        tool: The tool's name.
+        problems: All that is wrong.
+    """
+
+    def __init__(self, tool: str, problems: Sequence[Problem]) -> None:
+        self.tool = tool
+        self.problems = tuple(problems)
+        shown = [f"{number}. {problem}" for number, problem in enumerate(self.problems[:MOST_PROBLEMS], 1)]
+        if len(self.problems) > MOST_PROBLEMS:
+            shown.append(f"… and {len(self.problems) - MOST_PROBLEMS} more.")
+        head = f"`{tool}` was not run, because its arguments are wrong:"
+        super().__init__("\n".join([head, *shown, "Call it again with these mended."]))
+
+
+def whole(tool: str, problem: str, got: str | None = None) -> ArgumentsInvalid:
+    """The error for arguments that are wrong as a whole."""
+    return ArgumentsInvalid(tool, [Problem("arguments", problem, got)])
+
+
+def show(value: Any) -> str:
+    """A value as the model would write it, cut in the middle if it is long."""
+    from pydantic_core import to_json
+
+    if isinstance(value, str):
+        value = value[: 2 * _GOT]
+    try:
+        text = to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+    except ValueError:
+        text = json.dumps(value, default=repr)
+    return text if len(text) <= _GOT else f"{text[: _GOT * 2 // 3]} … {text[-_GOT // 4 :]}"
+
+
+def from_pydantic(tool: str, error: ValidationError, text: str | bytes, known: Iterable[str]) -> ArgumentsInvalid:
+    """What pydantic found, in short words and by path; the alternatives of a union become one problem.
+
+    Args:
+        tool: The tool's name.
+        error: What pydantic raised.
+        text: The arguments as the model wrote them.
+        known: The names of the parameters, for the one that was misspelt.
+    """
+    found: dict[str, list[str]] = {}
+    values: dict[str, str | None] = {}
+    whole_input = _load(text)
+    for one in error.errors(include_url=False):
+        if one["type"] in ("json_invalid", "string_unicode"):
+            return whole(tool, _not_json(str(one["msg"]), text))
+        loc, missing = one["loc"], one["type"] in ("missing", "missing_argument")
+        path = _path(loc, whole_input, missing)
+        problem = _words(one["type"], str(one["msg"]), loc, known)
+        found.setdefault(path, [])
+        if problem not in found[path]:
+            found[path].append(problem)
+        values[path] = None if missing or one["type"] == "extra_forbidden" else show(one["input"])
+    return ArgumentsInvalid(
+        tool, [Problem(path or "arguments", ", or ".join(words), values[path]) for path, words in found.items()]
+    )
+
+
+def _load(text: str | bytes) -> Any:
+    from pydantic_core import from_json
+
+    try:
+        return from_json(text)
+    except ValueError:
+        return None
+
+
+def _not_json(message: str, text: str | bytes) -> str:
+    start = text[:_GOT] if isinstance(text, str) else text[:_GOT].decode(errors="replace")
+    if "raw data as a unicode" in message:
+        return "must be valid Unicode text; there is half of a surrogate pair in it"
+    reason = message.removeprefix("Invalid JSON: ")
+    return f"must be one JSON object; what came is not valid JSON ({reason}): {start!r}"
+
+
+def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
+    """The place in the input, without the steps that only name an alternative of a union."""
+    path = ""
+    for number, step in enumerate(loc):
+        inside = False
+        if isinstance(value, dict):
+            inside = step in value
+        elif isinstance(value, list):
+            inside = isinstance(step, int) and step < len(value)  # type: ignore[arg-type]
+        if not inside and not (missing and number == len(loc) - 1):
+            continue
+        path += _step(step, first=not path)
+        value = value[step] if inside else None
+    return path
+
+
+def _step(step: str | int, *, first: bool) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    if not _PLAIN_KEY.fullmatch(step):
+        return f"[{show(step)}]"
+    return step if first else f".{step}"
+
+
+def _words(kind: str, message: str, loc: Sequence[str | int], known: Iterable[str]) -> str:
+    if kind in ("missing", "missing_argument"):
+        return "is required but missing"
+    if kind == "extra_forbidden":
+        return unknown_key(str(loc[-1]), known) if len(loc) == 1 else "is not known here"
+    if kind in ("dict_type", "model_type", "dataclass_type", "model_attributes_type", "arguments_type"):
+        return "must be an object"
+    return _SUBJECT.sub("must ", _OWN_ERROR.sub("", message))
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """What to say of a parameter that there is not: the one that was probably meant, else all there are."""
+    names = list(known)
+    if not names:
+        return "is not known: there are no parameters"
+    if near := get_close_matches(key, names, 1):
+        return f"is not known; did you mean `{near[0]}`?"
+    return "is not known; there are " + ", ".join(f"`{name}`" for name in names)
+
+
+def check_text(tool: str, text: str | bytes, keys: int) -> None:
+    """Refuse what JSON readers let through: a key twice in one object, and `NaN` or `Infinity`.
+
+    It costs next to nothing where there can be neither: each key needs a colon, so a text with as many colons as the
+    object has keys repeats none.
+
+    Args:
+        tool: The tool's name.
+        text: JSON that was already read without error.
+        keys: How many keys the object at the top turned out to have.
+
+    Raises:
+        ArgumentsInvalid: There is one or the other.
+    """
+    if isinstance(text, bytes):
+        suspect = text.count(b":") > keys or b"NaN" in text or b"Infinity" in text
+    else:
+        suspect = text.count(":") > keys or "NaN" in text or "Infinity" in text
+    if not suspect:
+        return
+    problems: list[Problem] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> Mapping[str, Any]:
+        found = dict(items)
+        if len(found) < len(items):
+            seen: set[str] = set()
+            twice = [key for key, _ in items if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+            problems.extend(Problem(key, "stands twice in one object; write it once") for key in twice)
+        return found
+
+    def constant(name: str) -> None:
+        problems.append(Problem("arguments", f"must not hold {name}, which is no JSON number"))
+
+    # numbers are left as texts: reading them was done, and a long one would take its time
+    json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=str)
+    if problems:
+        raise ArgumentsInvalid(tool, problems)

@@ -1,0 +1,337 @@
+"""Types as JSON Schema by pydantic, made lean: no titles, no definition that is used only once, one order of keys."""
+
+from __future__ import annotations
+
+import functools
+import math
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from agentkit.schema import docstrings
+from agentkit.schema.signature import ABSENT, EMPTY, Param
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic.json_schema import GenerateJsonSchema
+
+Json = dict[str, Any]
+
+_ORDER = {
+    key: rank
+    for rank, key in enumerate(
+        "$ref type format const enum anyOf oneOf allOf items prefixItems properties required additionalProperties".split()
+    )
+}
+_LAST = {"description": 1, "default": 2, "examples": 3, "$defs": 4}
+_MAPS = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
+_LISTS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
+_SINGLE = frozenset(
+    "items additionalProperties not if then else contains propertyNames unevaluatedItems unevaluatedProperties".split()
+)
+_REF = "#/$defs/"
+
+
+class Field(typing.NamedTuple):
+    """One key of an object to be described: its type, and whether it must be there."""
+
+    kind: Any
+    required: bool
+
+
+def adapter(
+    fields: Mapping[str, Field], extras: Any = None, *, alone: Any = None, namespace: Any = None
+) -> TypeAdapter[Any]:
+    """Pydantic's adapter for one object with these keys.
+
+    Args:
+        fields: The keys. A missing one that may be missing stays missing: no defaults are filled in.
+        extras: The type of the values of other keys; `None` refuses other keys.
+        alone: Describe this type itself, instead of an object with keys.
+        namespace: Names for annotations that are still texts.
+
+    Raises:
+        PydanticSchemaGenerationError, PydanticUndefinedAnnotation, …: Whatever pydantic raises for a type it cannot read.
+    """
+    from pydantic import ConfigDict, TypeAdapter
+    from pydantic_core import core_schema
+
+    class Arguments:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _source: Any, handler: Any) -> Any:
+            if alone is not None:
+                return handler.generate_schema(alone)
+            return core_schema.typed_dict_schema(
+                {
+                    name: core_schema.typed_dict_field(handler.generate_schema(one.kind), required=one.required)
+                    for name, one in fields.items()
+                },
+                extra_behavior="forbid" if extras is None else "allow",
+                extras_schema=None if extras is None else handler.generate_schema(extras),
+            )
+
+    config = ConfigDict(allow_inf_nan=False, defer_build=True)
+    made: TypeAdapter[Any] = TypeAdapter(Arguments, config=config)
+    made.rebuild(_types_namespace=namespace)
+    return made
+
+
+@functools.cache
+def _generator() -> type[GenerateJsonSchema]:
+    """Pydantic's generator without the titles that only repeat names, and with the descriptions that classes hold."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Generator(GenerateJsonSchema):
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
+
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+        def encode_default(self, dft: Any) -> Any:
+            return super().encode_default(_sorted(dft))
+
+        def model_schema(self, schema: Any) -> Json:
+            return _of_class(super().model_schema(schema), schema["cls"])
+
+        def dataclass_schema(self, schema: Any) -> Json:
+            return _of_class(super().dataclass_schema(schema), schema["cls"])
+
+        def typed_dict_schema(self, schema: Any) -> Json:
+            return _of_class(super().typed_dict_schema(schema), schema.get("cls"))
+
+        def enum_schema(self, schema: Any) -> Json:
+            return _of_class(super().enum_schema(schema), schema["cls"])
+
+    return Generator
+
+
+def _sorted(value: Any) -> Any:
+    """A set as a list in a fixed order, so that the schema is the same in each process."""
+    return sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+
+
+def _of_class(schema: Json, cls: Any) -> Json:
+    """Drop the title that is the class's name; describe fields from `Annotated` texts and the class's docstring."""
+    if cls is None:
+        return schema
+    if schema.get("title") == cls.__name__:
+        del schema["title"]
+    properties: dict[str, Json] = schema.get("properties") or {}
+    doc = docstrings.parse(cls.__doc__) if "description" in schema else docstrings.Doc()
+    if doc.parameters:
+        schema["description"] = doc.description
+    if not schema.get("description"):
+        schema.pop("description", None)
+    texts = _annotated_texts(cls) if properties else {}
+    for name, one in properties.items():
+        words = texts.get(name) or doc.parameters.get(name)
+        if words and "description" not in one:
+            one["description"] = words
+    return schema
+
+
+def _annotated_texts(cls: Any) -> dict[str, str]:
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except Exception:  # a name that only pydantic can resolve; the texts are a courtesy
+        return {}
+    found = {name: text_of(getattr(hint, "__metadata__", ())) for name, hint in hints.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def text_of(metadata: tuple[Any, ...]) -> str | None:
+    """The description among the metadata of an `Annotated`: a plain string, or a `Doc` (PEP 727)."""
+    for one in metadata:
+        text = one if isinstance(one, str) else getattr(one, "documentation", None)
+        if isinstance(text, str):
+            return docstrings.flow(text.split("\n"))
+    return None
+
+
+def is_model(kind: Any) -> bool:
+    """Whether a type is a class with fields: a pydantic model, a dataclass or a `TypedDict`."""
+    kind = getattr(kind, "__origin__", kind)
+    if not isinstance(kind, type):
+        return False
+    if typing.is_typeddict(kind) or hasattr(kind, "__dataclass_fields__"):
+        return True
+    return hasattr(kind, "__pydantic_fields__") and not getattr(kind, "__pydantic_root_model__", False)
+
+
+def field_names(kind: Any) -> Iterable[str]:
+    """The names in Python of the fields of such a class."""
+    kind = getattr(kind, "__origin__", kind)
+    for place in ("__pydantic_fields__", "__dataclass_fields__", "__annotations__"):
+        if fields := getattr(kind, place, None):
+            return list(fields)
+    return []
+
+
+def unpacked(kind: Any) -> dict[str, Field] | None:
+    """The fields of `Unpack[SomeTypedDict]`; `None` for any other type."""
+    if getattr(kind, "__origin__", None) is not typing.Unpack:
+        return None
+    (fields,) = kind.__args__
+    hints = typing.get_type_hints(fields, include_extras=True)
+    found: dict[str, Field] = {}
+    for name, hint in hints.items():
+        while getattr(hint, "__origin__", None) in (typing.Required, typing.NotRequired):
+            hint = hint.__args__[0]
+        found[name] = Field(hint, name in fields.__required_keys__)
+    return found
+
+
+def is_field(value: Any) -> bool:
+    """Whether a default is pydantic's `Field(…)`; tells without importing pydantic."""
+    return type(value).__name__ == "FieldInfo" and type(value).__module__ == "pydantic.fields"
+
+
+def take_field(one: Param) -> None:
+    """Spread what `Annotated` and `Field` say of a parameter: type and limits, alias, default, words for the schema."""
+    from pydantic import Field as field
+    from pydantic.fields import FieldInfo
+    from pydantic_core import PydanticUndefined
+
+    kind = Any if one.annotation is EMPTY else one.annotation
+    words = text_of(getattr(kind, "__metadata__", ()))
+    if is_field(one.default):
+        info: Any = FieldInfo.from_annotated_attribute(kind, one.default)
+        one.default = EMPTY
+    else:
+        info = FieldInfo.from_annotation(kind)
+    limits = [limit for limit in info.metadata if not isinstance(limit, str)]
+    if info.discriminator is not None:
+        limits.append(field(discriminator=info.discriminator))
+    one.annotation = typing.Annotated[(info.annotation, *limits)] if limits else info.annotation
+    alias = info.validation_alias or info.alias
+    if isinstance(alias, str):
+        one.key = alias
+    if one.default is EMPTY and not info.is_required():
+        one.default = ABSENT if info.default is PydanticUndefined else info.default
+        one.fill = lambda: info.get_default(call_default_factory=True, validated_data={})
+    extra: Json = {"title": info.title, "description": info.description or words, "examples": info.examples}
+    extra["deprecated"] = True if info.deprecated else None
+    if isinstance(info.json_schema_extra, dict):
+        extra.update(info.json_schema_extra)
+    one.extra = {key: value for key, value in extra.items() if value is not None}
+
+
+def schema_of(adapter: TypeAdapter[Any]) -> Json:
+    """The lean JSON Schema (2020-12) of what an adapter takes.
+
+    Raises:
+        PydanticInvalidForJsonSchema: A type has none.
+    """
+    return lean(adapter.json_schema(schema_generator=_generator()))
+
+
+def default_of(value: Any) -> Any:
+    """A default as a JSON value. Raises `ValueError` where JSON cannot carry it."""
+    kind = type(value)
+    if value is None or kind in (str, bool, int) or (kind is float and math.isfinite(value)):
+        return value
+    if kind in (list, tuple) and all(type(one) in (str, bool, int) for one in value):
+        return list(value)
+    if kind is dict and not value:
+        return {}
+    from pydantic_core import from_json, to_json
+
+    return from_json(to_json(_sorted(value), inf_nan_mode="constants"), allow_inf_nan=False)
+
+
+def _inner(schema: Json) -> Iterator[tuple[Json, Any, Any]]:
+    """The subschemas of a schema, each with the container and the key under which it stands."""
+    for key, value in schema.items():
+        if key in _MAPS and isinstance(value, dict):
+            for name in value:
+                yield value[name], value, name
+        elif key in _LISTS and isinstance(value, list):
+            for number, one in enumerate(value):
+                yield one, value, number
+        elif key in _SINGLE and isinstance(value, dict):
+            yield value, schema, key
+
+
+def lean(schema: Json) -> Json:
+    """A schema without needless words: definitions used once are put where they are used; keys in one order.
+
+    The argument is not changed.
+    """
+    defs: dict[str, Json] = schema.get("$defs", {})
+    root = {key: value for key, value in schema.items() if key != "$defs"}
+    uses: dict[str, int] = {}
+    _count(root, uses, defs)
+    recursive = {name for name in uses if _reaches(defs, name, name, set())}
+    kept = {name for name in uses if uses[name] > 1 or name in recursive}
+    whole = _put(root, defs, kept)
+    if kept:
+        whole["$defs"] = {name: _put(defs[name], defs, kept) for name in sorted(kept)}
+    return ordered(whole)
+
+
+def _target(schema: Any, defs: Mapping[str, Json]) -> str | None:
+    ref = schema.get("$ref") if isinstance(schema, dict) else None
+    name = ref.removeprefix(_REF) if isinstance(ref, str) and ref.startswith(_REF) else None
+    return name if name in defs else None
+
+
+def _count(schema: Json, uses: dict[str, int], defs: Mapping[str, Json]) -> None:
+    """Count how often each definition is used, following each but once."""
+    if (name := _target(schema, defs)) is not None:
+        uses[name] = uses.get(name, 0) + 1
+        if uses[name] == 1:
+            _count(defs[name], uses, defs)
+    for one, _, _ in _inner(schema):
+        if isinstance(one, dict):
+            _count(one, uses, defs)
+
+
+def _reaches(defs: Mapping[str, Json], start: str, goal: str, seen: set[str]) -> bool:
+    found: dict[str, int] = {}
+    _count(defs[start], found, dict.fromkeys(defs, {}))
+    for name in found:
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            if _reaches(defs, name, goal, seen):
+                return True
+    return False
+
+
+def _put(schema: Any, defs: Mapping[str, Json], kept: set[str]) -> Any:
+    """A copy with the definitions that are not kept put in; what stands beside a reference wins."""
+    if not isinstance(schema, dict):
+        return schema
+    name = _target(schema, defs)
+    if name is not None and name not in kept:
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        return _put({**defs[name], **beside}, defs, kept)
+    copy: Json = {}
+    for key, value in schema.items():
+        if key == "discriminator":
+            continue  # OpenAPI's, not JSON Schema's; the alternatives say it by a `const` each
+        if key in _MAPS and isinstance(value, dict):
+            copy[key] = {name: _put(one, defs, kept) for name, one in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            copy[key] = [_put(one, defs, kept) for one in value]
+        else:
+            copy[key] = _put(value, defs, kept) if key in _SINGLE else value
+    return copy
+
+
+def ordered(schema: Any) -> Any:
+    """A copy with the keywords in one order: what it is, its parts, its limits, then the words about it."""
+    if not isinstance(schema, dict):
+        return schema
+    keys: list[str] = sorted(schema, key=lambda key: (_LAST.get(key, 0), _ORDER.get(key, len(_ORDER)), key))
+    copy: Json = {}
+    for key in keys:
+        value = schema[key]
+        if key in _MAPS and isinstance(value, dict):
+            copy[key] = {name: ordered(one) for name, one in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            copy[key] = [ordered(one) for one in value]
+        else:
+            copy[key] = ordered(value) if key in _SINGLE else value
+    return copy

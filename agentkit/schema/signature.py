@@ -1,0 +1,242 @@
+"""The signature of anything that can be called, with its annotations resolved."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from agentkit.errors import ConfigurationError
+
+EMPTY: Any = inspect.Parameter.empty
+ABSENT: Any = object()
+"""The default of a parameter that may be left out although it has no default, as in an unpacked `TypedDict`."""
+
+POSITIONAL_ONLY, ORDINARY, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+"""The kinds of a parameter, as `inspect` counts them."""
+
+_PLAIN_NAMES = {"str": str, "int": int, "float": float, "bool": bool, "None": None}
+
+
+class Param:
+    """One parameter of a function.
+
+    Attributes:
+        name: Its name in Python.
+        key: The name that the model is shown: an alias, if `Field` gives one.
+        kind: Positional-only 0, ordinary 1, `*args` 2, keyword-only 3, `**kwargs` 4.
+        annotation: Its type; a text, or holding one, while that cannot be resolved.
+        default: The default that Python or `Field` gives, or `inspect.Parameter.empty`.
+        fill: Gives the value where the model gives none and Python would not (`Field` defaults); else `None`.
+        extra: What `Field` and `Annotated` add to the JSON Schema: a description, examples, …
+    """
+
+    __slots__ = ("annotation", "default", "extra", "fill", "key", "kind", "name")
+
+    def __init__(self, name: str, kind: int, annotation: Any, default: Any) -> None:
+        self.name = name
+        self.key = name
+        self.kind = kind
+        self.annotation = annotation
+        self.default = default
+        self.fill: Callable[[], Any] | None = None
+        self.extra: dict[str, Any] = {}
+
+    @property
+    def required(self) -> bool:
+        """Whether the model must give it."""
+        return self.default is EMPTY and self.fill is None and self.kind not in (VAR_POSITIONAL, VAR_KEYWORD)
+
+
+class Source:
+    """Where a function comes from: for its names, its documentation and for messages about it.
+
+    Attributes:
+        function: The innermost plain function, or `None` where there is none (a builtin).
+        label: How messages call it.
+        doc: Its docstring.
+        names: Local names that its annotations need, kept while they cannot be resolved.
+    """
+
+    __slots__ = ("doc", "function", "label", "names")
+
+    def __init__(self, function: Any) -> None:
+        inner = _innermost(function)
+        self.function = inner if isinstance(inner, types.FunctionType) else None
+        self.label: str = getattr(inner, "__qualname__", None) or repr(function)
+        self.names: dict[str, Any] = {}
+        doc = getattr(inner, "__doc__", None)
+        if isinstance(function, types.FunctionType):
+            doc = function.__doc__
+        elif not doc and isinstance(function, types.MethodType):
+            doc = inspect.getdoc(function)
+        elif not doc and not isinstance(function, functools.partial | types.BuiltinFunctionType):
+            doc = type(function).__doc__
+        self.doc: str | None = doc
+
+    def namespace(self) -> dict[str, Any]:
+        """The local names that an annotation may mean: of the functions around, and of the closure."""
+        around = _frames(self.function.__globals__) if self.function else {}
+        return {**self.names, **around, **_closure(self.function)}
+
+    @property
+    def where(self) -> str:
+        """The place in the source: `file.py:12`, or `""` where there is none."""
+        if self.function is None:
+            return ""
+        code = self.function.__code__
+        return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+
+    def fail(self, problem: str) -> ConfigurationError:
+        """The error that says where, what and why."""
+        where = f" ({self.where})" if self.where else ""
+        return ConfigurationError(f"`{self.label}` cannot be a tool: {problem}{where}")
+
+
+def _innermost(function: Any) -> Any:
+    """Look through partials, bound methods, `functools.wraps` and callable objects to the function that does the work."""
+    for _ in range(100):
+        if isinstance(function, functools.partial):
+            function = typing.cast("functools.partial[Any]", function).func
+        elif isinstance(function, types.MethodType | staticmethod | classmethod):
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif isinstance(function, types.FunctionType | types.BuiltinFunctionType | type):
+            break
+        elif isinstance(call := getattr(type(function), "__call__", None), types.FunctionType):  # noqa: B004 - its code
+            function = call
+        else:
+            break
+    return function
+
+
+def signature(function: Any, source: Source) -> list[Param]:
+    """The parameters; read off the code object of a plain function, which is many times quicker than `inspect`."""
+    plain = function.__func__ if type(function) is types.MethodType else function
+    if type(plain) is types.FunctionType and not plain.__dict__.keys() & {"__wrapped__", "__signature__"}:
+        params = _of_code(plain)
+        return params[1:] if plain is not function and params and params[0].kind != VAR_POSITIONAL else params
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError) as error:
+        raise source.fail(
+            "Python cannot tell its signature. Wrap it: `def name(x: int) -> str: …`, or use `Tool.from_schema`"
+        ) from error
+    return [Param(one.name, int(one.kind), one.annotation, one.default) for one in found]
+
+
+def _of_code(function: types.FunctionType) -> list[Param]:
+    code = function.__code__
+    notes: Mapping[str, Any] = function.__annotations__
+    names, many, plain = code.co_varnames, code.co_argcount, code.co_posonlyargcount
+    defaults = function.__defaults__ or ()
+    first_default = many - len(defaults)
+    params = [
+        Param(
+            name,
+            POSITIONAL_ONLY if i < plain else ORDINARY,
+            notes.get(name, EMPTY),
+            defaults[i - first_default] if i >= first_default else EMPTY,
+        )
+        for i, name in enumerate(names[:many])
+    ]
+    keywords = code.co_kwonlyargcount
+    after = many + keywords
+    if code.co_flags & inspect.CO_VARARGS:
+        params.append(Param(names[after], VAR_POSITIONAL, notes.get(names[after], EMPTY), EMPTY))
+        after += 1
+    if keywords:
+        given = function.__kwdefaults__ or {}
+        params += [
+            Param(name, KEYWORD_ONLY, notes.get(name, EMPTY), given.get(name, EMPTY))
+            for name in names[many : many + keywords]
+        ]
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        params.append(Param(names[after], VAR_KEYWORD, notes.get(names[after], EMPTY), EMPTY))
+    return params
+
+
+class Unresolved(Exception):
+    """An annotation names what is not there (yet)."""
+
+
+def resolve(annotation: Any, source: Source) -> Any:
+    """An annotation as a type. Raises `Unresolved`, or `ConfigurationError` where it is no Python at all."""
+    if isinstance(annotation, str):
+        if annotation in _PLAIN_NAMES and source.function and annotation not in source.function.__globals__:
+            return _PLAIN_NAMES[annotation]
+    elif not _holds_text(annotation):
+        return annotation
+    function = source.function
+    names: dict[str, Any] = function.__globals__ if function else {}
+    local = {**source.names, **_closure(function)}
+    try:
+        return _hint(annotation, names, local)
+    except NameError:
+        pass
+    except Exception as error:
+        raise source.fail(f"its annotation `{annotation}` cannot be evaluated ({error})") from error
+    local = {**local, **_frames(names)}
+    try:
+        return _hint(annotation, names, local)
+    except Exception as error:
+        wanted = set(re.findall(r"\w+", str(annotation)))
+        source.names.update((name, value) for name, value in local.items() if name in wanted)
+        raise Unresolved(str(error)) from error
+
+
+def _hint(annotation: Any, names: dict[str, Any], local: dict[str, Any]) -> Any:
+    if isinstance(annotation, str):
+        annotation = eval(_compiled(annotation), names, local)  # noqa: S307 - the program's own annotation
+    if _holds_text(annotation):
+        holder = types.SimpleNamespace(__annotations__={"it": annotation})
+        annotation = typing.get_type_hints(holder, names, local, include_extras=True)["it"]
+    return annotation
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(annotation: str) -> types.CodeType:
+    return compile(annotation.strip(), "<annotation>", "eval")
+
+
+def _holds_text(annotation: Any) -> bool:
+    """Whether there is a forward reference in a type."""
+    if isinstance(annotation, str | typing.ForwardRef):
+        return True
+    origin = getattr(annotation, "__origin__", None)
+    if origin is Literal:
+        return False
+    if metadata := getattr(annotation, "__metadata__", None):
+        return metadata is not None and _holds_text(origin)
+    arguments = getattr(annotation, "__args__", None)
+    return isinstance(arguments, tuple) and any(_holds_text(one) for one in typing.cast("tuple[Any, ...]", arguments))
+
+
+def _closure(function: types.FunctionType | None) -> dict[str, Any]:
+    if function is None:
+        return {}
+    found: dict[str, Any] = {one.__name__: one for one in getattr(function, "__type_params__", ())}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            pass
+    return found
+
+
+def _frames(names: dict[str, Any]) -> dict[str, Any]:
+    """The local names of the running functions of the module whose globals these are, the innermost winning."""
+    found: dict[str, Any] = {}
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals is names and frame.f_locals is not names:
+            found = {**frame.f_locals, **found}
+        frame = frame.f_back
+    return found

@@ -1,0 +1,487 @@
+"""Functions that a model may call: `@tool`, `Tool`, `Context`; checking one call's arguments and telling its outcome.
+
+All here is pure but `Bound.call` and `Bound.acall`, which run the function. Threads and event loop share the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import re
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
+
+from agentkit import values
+from agentkit.errors import ConfigurationError, ToolError
+from agentkit.messages import Message, ToolCall, ToolMessage, Usage
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, read, read_hidden
+
+__all__ = [
+    "ArgumentsInvalid",
+    "Bound",
+    "Context",
+    "Tool",
+    "ToolResult",
+    "answer",
+    "as_tools",
+    "bind",
+    "failure",
+    "tool",
+    "unknown",
+]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+SideEffects = Literal["none", "idempotent", "unsafe"]
+Approval = bool | Callable[..., Any]
+Json = dict[str, Any]
+
+MAX_RESULT = 16_000
+"""So many characters of a result are told to the model, unless a tool says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[T]):
+    """What a tool may know of the run: a parameter annotated `Context` or `Context[T]` is given it, unseen by the model.
+
+    Attributes:
+        value: What the caller gave as `context=`.
+        call_id: The id of the call.
+        tool_name: The tool's name.
+        attempt: 1 for the first attempt, more after retries.
+        usage: What the run has cost so far.
+        messages: What has been said so far, the message with this call last.
+        idempotency_key: The same for each attempt at this call, also after a restart; different for any other call.
+        run_id: The run's id.
+    """
+
+    value: T = cast("T", None)
+    call_id: str = ""
+    tool_name: str = ""
+    attempt: int = 1
+    usage: Usage = Usage()
+    messages: Sequence[Message] = ()
+    idempotency_key: str = ""
+    run_id: str = ""
+
+
+_CONTEXT_TEXT = re.compile(r"(?:Optional\[)?(?:\w+\.)*Context(?:\[.*\])?\]?(?:\s*\|\s*None)?")
+
+
+def _is_context(annotation: Any) -> bool:
+    """Whether an annotation is `Context`, `Context[T]`, one of these or `None`, or the text of it."""
+    if isinstance(annotation, str):
+        return _CONTEXT_TEXT.fullmatch(annotation.strip()) is not None
+    if annotation is Context or getattr(annotation, "__origin__", None) is Context:
+        return True
+    return any(one is Context or getattr(one, "__origin__", None) is Context for one in get_args(annotation))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A result that tells the model one thing and gives the program another.
+
+    Attributes:
+        content: What the model is told; anything that a tool may return.
+        data: A JSON value for `ToolMessage.data`; models, dataclasses and dates are made JSON.
+    """
+
+    content: Any
+    data: Any = None
+
+
+class Tool(Generic[P, R_co]):
+    """A function that a model may call, with what the model is told of it; calling it calls the function.
+
+    In a class it is a method: `obj.name` is the tool bound to `obj`.
+
+    Attributes:
+        function: The function.
+        name: The name that the model calls it by.
+        timeout: Seconds after which a call is given up; `None` for no limit.
+        retries: How often a call that fails is tried again.
+        approval: Whether a call needs a verdict first, or a function that says so.
+        sequential: Whether it runs alone, in the caller's thread.
+        side_effects: `"none"`, `"idempotent"` (a repetition does no harm) or `"unsafe"`.
+        max_result: How many characters of a result the model is told.
+        strict: Whether the endpoint shall hold the model to the schema, where it can.
+        is_async: Whether a call must be awaited.
+    """
+
+    __slots__ = (
+        "__weakref__", "_bound_shape", "_method", "_shape", "approval", "function", "is_async", "max_result", "name",
+        "retries", "sequential", "side_effects", "strict", "timeout",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        approval: Approval = False,
+        sequential: bool = False,
+        side_effects: SideEffects = "unsafe",
+        max_result: int = MAX_RESULT,
+        strict: bool = False,
+        shape: Shape | Given | None = None,
+    ) -> None:
+        """Make a tool of a function; see `tool`. A `shape` stands for the function's own signature.
+
+        Raises:
+            ConfigurationError: The function cannot be described, or an option has no sense.
+        """
+        static = isinstance(function, staticmethod)
+        if static:
+            function = cast("Callable[P, R_co]", function.__func__)
+        self._method = not static and _in_class_body(function)
+        if shape is None:
+            unbound: Any = function.__func__ if isinstance(function, classmethod) else function
+            shape = read(unbound, name=name, description=description, hidden=_is_context, later=self._method)
+        self.function = function
+        self.name: str = shape.name
+        self.timeout = timeout
+        self.retries = retries
+        self.approval = approval
+        self.sequential = sequential
+        self.side_effects: SideEffects = side_effects
+        self.max_result = max_result
+        self.strict = strict
+        self.is_async = _is_async(function)
+        self._shape = shape
+        self._bound_shape: Shape | None = None
+        if problem := _bad_option(self):
+            raise shape.source.fail(problem)
+
+    @classmethod
+    def from_schema(
+        cls, function: Callable[..., R], *, name: str, description: str, parameters: Mapping[str, Any], **options: Any
+    ) -> Tool[..., R]:
+        """Make a tool of a function and a ready JSON Schema; the function is called with keywords.
+
+        Arguments are checked to be one JSON object with the required keys, and without others where the schema says
+        `additionalProperties: false`; the rest is left to the function.
+
+        Args:
+            function: What to call. A parameter annotated `Context` is filled by the run.
+            name: The tool's name.
+            description: What it does.
+            parameters: A JSON Schema of type `object`.
+            **options: As for `tool`.
+
+        Raises:
+            ConfigurationError: The name or the schema is not fit for a tool, or an option has no sense.
+        """
+        given = Given(name, description, parameters, Source(function), read_hidden(function, _is_context))
+        return cast("type[Tool[..., R]]", cls)(function, shape=given, **options)
+
+    @property
+    def description(self) -> str:
+        """What the model is told that the tool does."""
+        return self._shape.description
+
+    @property
+    def schema(self) -> Json:
+        """The JSON Schema of the parameters; only to be read."""
+        return self._shape.parameters
+
+    @property
+    def shape(self) -> Shape | Given:
+        """How arguments are described and checked."""
+        return self._shape
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether the run fills one of the parameters."""
+        self._shape.settle()
+        return self._shape.hidden is not None
+
+    @property
+    def where(self) -> str:
+        """The place of the function in the source, `file.py:12`; `""` where there is none."""
+        return self._shape.source.where
+
+    @property
+    def __wrapped__(self) -> Callable[P, R_co]:
+        return self.function
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def definition(self) -> Json:
+        """The tool as the wire has it (WIRE section 3): always with name, description and parameters."""
+        function: Json = {"name": self.name, "description": self.description, "parameters": self.schema}
+        if self.strict:
+            function["strict"] = True
+        return {"type": "function", "function": function}
+
+    def options(self) -> dict[str, Any]:
+        """The options by name, to make another tool like this one."""
+        return {name: getattr(self, name) for name in _OPTIONS}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function, as if it were no tool."""
+        return self.function(*args, **kwargs)
+
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Tool[P, R_co]: ...
+    @overload
+    def __get__(self: Tool[Concatenate[Any, Q], R], instance: object, owner: type | None = None, /) -> Tool[Q, R]: ...
+    def __get__(self, instance: object | None, owner: type | None = None, /) -> Tool[..., Any]:
+        """Of a class, the tool itself (or bound to the class, for a class method); of an object, bound to it."""
+        function: Any = self.function
+        by_class = isinstance(function, classmethod)
+        if not self._method or (instance is None and not by_class):
+            return self
+        if self._bound_shape is None:
+            assert isinstance(self._shape, Shape)
+            unbound: Any = function.__func__ if by_class else function
+            self._bound_shape = read(
+                unbound, name=self.name, description=self._shape.told, hidden=_is_context, drop_first=True
+            )
+        return Tool(function.__get__(instance, owner), shape=self._bound_shape, **self.options())
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name} ({self.where})>" if self.where else f"<Tool {self.name}>"
+
+
+_OPTIONS = ("timeout", "retries", "approval", "sequential", "side_effects", "max_result", "strict")
+
+
+def _bad_option(tool: Tool[..., Any]) -> str | None:
+    """What is wrong with an option, if anything."""
+
+    def whole(value: object, least: int) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    timeout: object = tool.timeout
+    if timeout is not None and not (isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0):
+        return f"`timeout` is a number of seconds above 0, or `None`; got `{timeout!r}`"
+    if not whole(tool.retries, 0):
+        return f"`retries` is a whole number from 0; got `{tool.retries!r}`"
+    if not whole(tool.max_result, 100):
+        return f"`max_result` is a number of characters from 100; got `{tool.max_result!r}`"
+    if tool.side_effects not in get_args(SideEffects):
+        return f'`side_effects` is "none", "idempotent" or "unsafe"; got `{tool.side_effects!r}`'
+    if not isinstance(tool.approval, bool) and not callable(tool.approval):
+        return f"`approval` is `True`, `False` or a function; got `{tool.approval!r}`"
+    for name in ("sequential", "strict"):
+        if not isinstance(getattr(tool, name), bool):
+            return f"`{name}` is `True` or `False`; got `{getattr(tool, name)!r}`"
+    return None
+
+
+def _in_class_body(function: Any) -> bool:
+    """Whether a function was defined in the body of a class, by its qualified name."""
+    if isinstance(function, classmethod):
+        return True
+    if not isinstance(function, types.FunctionType):
+        return False
+    head, _, _ = function.__qualname__.rpartition(".")
+    return bool(head) and not head.endswith("<locals>")
+
+
+def _is_async(function: Any) -> bool:
+    if isinstance(function, classmethod):
+        function = function.__func__
+    if not isinstance(function, types.FunctionType | types.MethodType | functools.partial):
+        function = getattr(type(function), "__call__", function)  # noqa: B004 - the function behind it
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+@overload
+def tool(
+    function: Callable[P, R],
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
+    approval: Approval = False,
+    sequential: bool = False,
+    side_effects: SideEffects = "unsafe",
+    max_result: int = MAX_RESULT,
+    strict: bool = False,
+) -> Tool[P, R]: ...
+@overload
+def tool(
+    function: None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
+    approval: Approval = False,
+    sequential: bool = False,
+    side_effects: SideEffects = "unsafe",
+    max_result: int = MAX_RESULT,
+    strict: bool = False,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a tool of a function: bare (`@tool`) or with options (`@tool(timeout=5)`).
+
+    The model is told the function's name, its docstring without the parameters, and a JSON Schema of its parameters
+    from type hints and docstring. The result can still be called as the function.
+
+    Args:
+        function: A function, method, partial or an object that can be called; plain or async.
+        name: Another name for the model: 1 to 64 letters, digits, `_` and `-`.
+        description: Other words for the model than the docstring's.
+        timeout: Seconds after which a call is given up. A plain function's thread goes on; its result is ignored.
+        retries: How often a call that fails is tried again (not after a `ToolError`).
+        approval: `True`, or a function that says for a call whether it needs a verdict first.
+        sequential: Let it run alone, in the caller's thread.
+        side_effects: `"none"`, `"idempotent"` or `"unsafe"`: whether it may be done again after a crash.
+        max_result: How many characters of a result the model is told; longer ones are cut in the middle.
+        strict: Ask the endpoint to hold the model to the schema.
+
+    Raises:
+        ConfigurationError: The function cannot be described, or an option has no sense.
+    """
+    if function is None:
+        return functools.partial(tool, **options)
+    if isinstance(function, Tool):
+        known = cast("Tool[..., Any]", function)
+        raise known.shape.source.fail("it is a tool already. Make another of its `.function`")
+    return Tool(function, **options)
+
+
+def as_tools(items: Iterable[Any]) -> dict[str, Tool[..., Any]]:
+    """Tools by name, from functions, `Tool`s and groups (objects that have `tools`).
+
+    Raises:
+        ConfigurationError: Two tools have one name, or something is no function.
+    """
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise ConfigurationError(f"`tools` is a list of functions and tools; got `{items!r:.80}`")
+    found: dict[str, Tool[..., Any]] = {}
+    for item in items:
+        for one in _flat(item):
+            other = found.setdefault(one.name, one)
+            if other is not one:
+                places = " and ".join(place or "no source" for place in (other.where, one.where))
+                raise ConfigurationError(f"two tools are called `{one.name}` ({places}); give one of them a `name=`")
+    return found
+
+
+def _flat(item: Any) -> Iterable[Tool[..., Any]]:
+    if not isinstance(item, Tool):
+        inner = getattr(item, "__func__", None)
+        if isinstance(inner, Tool):  # a class method of a tool, as Python from 3.13 on binds it
+            item = cast("Any", inner).__get__(item.__self__)
+        elif not callable(item) and isinstance(group := getattr(item, "tools", None), Iterable):
+            return [one for part in cast("Iterable[Any]", group) for one in _flat(part)]
+        else:
+            item = Tool(item)
+    made = cast("Tool[..., Any]", item)
+    if problem := made.shape.unbound(made.function):
+        raise made.shape.source.fail(problem)
+    return [made]
+
+
+# One call.
+
+
+class Bound:
+    """A call whose arguments passed the check, ready to run."""
+
+    __slots__ = ("_arguments", "_given", "tool")
+
+    def __init__(self, tool: Tool[..., Any], arguments: str) -> None:
+        self.tool = tool
+        self._arguments = arguments
+        self._given: dict[str, Any] | None = tool.shape.check(arguments)
+
+    def _places(self, context: Context[Any] | None) -> tuple[list[Any], dict[str, Any]]:
+        # a second attempt reads them anew: the first may have changed a list it was given
+        given, self._given = self._given, None
+        shape = self.tool.shape
+        return shape.place(shape.check(self._arguments) if given is None else given, context)
+
+    def call(self, context: Context[Any] | None = None) -> Any:
+        """Run a plain function in this thread and give its value, a generator's as a list.
+
+        An awaitable that it returns is awaited on an event loop of its own.
+
+        Args:
+            context: For the parameter that the run fills.
+        """
+        args, kwargs = self._places(context)
+        value = self.tool.function(*args, **kwargs)
+        if isinstance(value, Generator | map | filter | zip):
+            return list(cast("Iterable[Any]", value))
+        if inspect.isawaitable(value) or isinstance(value, AsyncGenerator):
+            return asyncio.run(_awaited(value))
+        return value
+
+    async def acall(self, context: Context[Any] | None = None) -> Any:
+        """Await an async function and give its value, an async generator's as a list."""
+        args, kwargs = self._places(context)
+        return await _awaited(self.tool.function(*args, **kwargs))
+
+
+async def _awaited(value: Any) -> Any:
+    if isinstance(value, AsyncGenerator):
+        return [one async for one in cast("AsyncGenerator[Any, Any]", value)]
+    return await cast("Awaitable[Any]", value) if inspect.isawaitable(value) else value
+
+
+def bind(tool: Tool[..., Any], call: ToolCall) -> Bound:
+    """Check the arguments of a call.
+
+    Raises:
+        ArgumentsInvalid: They do not fit; its text is for the model.
+        ConfigurationError: A parameter's annotation cannot be resolved.
+        Exception: Whatever a validator of the tool's own types raises that is neither `ValueError` nor `AssertionError`.
+    """
+    return Bound(tool, call.arguments)
+
+
+# What the model is told of the outcome.
+
+
+def answer(call: ToolCall, value: Any, tool: Tool[..., Any]) -> ToolMessage:
+    """The message for a value that a tool returned.
+
+    A string is told as it is, anything else as JSON: dataclasses, models, dates, sets, decimals, bytes as base64;
+    `None` as `null`; what JSON cannot carry as a short `repr`. A text longer than `max_result` is cut in the middle.
+    """
+    data: Any = None
+    if isinstance(value, ToolResult):
+        data = None if value.data is None else values.as_json(value.data)
+        value = value.content
+    return ToolMessage(call.id, call.name, values.cut(values.as_text(value), tool.max_result), data=data)
+
+
+def failure(call: ToolCall, error: BaseException) -> ToolMessage:
+    """The message for a call that failed.
+
+    The words of a `ToolError` and of `ArgumentsInvalid` are the model's; of any other exception it is told the type only,
+    since the text may hold secrets.
+    """
+    text = str(error) if isinstance(error, ToolError | ArgumentsInvalid) else ""
+    text = text or f"`{call.name}` failed (`{type(error).__name__}`)"
+    return ToolMessage(call.id, call.name, values.cut(values.clean(text), MAX_RESULT), ok=False)
+
+
+def unknown(call: ToolCall, names: Iterable[str]) -> ToolMessage:
+    """The message for a call of a tool that there is not: it names those there are, and the nearest. None is run."""
+    known = list(names)
+    text = f"There is no tool `{values.clean(call.name)}`."
+    if near := get_close_matches(call.name, known, 1):
+        text += f" Did you mean `{near[0]}`?"
+    text += f" The tools are: {', '.join(f'`{name}`' for name in known)}." if known else " There are no tools."
+    return ToolMessage(call.id, call.name, text, ok=False)
