@@ -1,0 +1,207 @@
+"""What is kept from request to request: idle lines, and what belongs to an event loop.
+
+httpx's pool walks all of its connections at every request, and does not tell which socket a request is on. So each
+connection gets a transport of httpx of its own, a `Line`, and idle lines wait here, the latest used on top.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+KEEP_SECONDS = 30.0
+"""How long an idle connection is kept, in seconds. Servers commonly close theirs after 60 or more."""
+
+CLOSE_SECONDS = 2.0
+"""How long closing waits for an event loop of another thread, in seconds."""
+
+
+class Line:
+    """A way to send a request: a transport of httpx with one connection, or a client that somebody brought.
+
+    Attributes:
+        send: Takes a request of the library and gives its response, or an awaitable of it.
+        close: Closes it, or gives an awaitable that does; `None` where that is not our business.
+        home: Where it waits when it is idle, if it is kept.
+        since: Since when it is idle, in seconds of `time.monotonic`.
+        socket: The socket of its connection, as far as it is known.
+    """
+
+    __slots__ = ("close", "home", "send", "since", "socket")
+
+    def __init__(
+        self, send: Callable[[Any], Any], close: Callable[[], Any] | None = None, home: Home | None = None
+    ) -> None:
+        self.send = send
+        self.close = close
+        self.home = home
+        self.since = 0.0
+        self.socket: Any = None
+
+
+class Home:
+    """Where idle lines to one origin wait. Threads may share it."""
+
+    __slots__ = ("_lines", "_open")
+
+    def __init__(self) -> None:
+        self._lines: deque[Line] = deque()
+        self._open = True
+
+    def take(self) -> Line | None:
+        """The line that was used last, if any is idle."""
+        try:
+            return self._lines.pop()
+        except IndexError:
+            return None
+
+    def give(self, line: Line) -> list[Line]:
+        """Put an idle line back. Returns lines to close: those that nobody needed for long, or this if too late."""
+        if not self._open:
+            return [line]
+        now = line.since = time.monotonic()
+        self._lines.append(line)
+        old: list[Line] = []
+        with suppress(IndexError):
+            while self._lines[0].since < now - KEEP_SECONDS:
+                old.append(self._lines.popleft())
+        return old
+
+    def close(self) -> list[Line]:
+        """Take no line back from now on. Returns those that wait, to be closed."""
+        self._open = False
+        lines = list(self._lines)
+        self._lines.clear()
+        return lines
+
+
+def close_lines(lines: list[Line]) -> None:
+    """Close sync lines. What closing raises helps nobody."""
+    for line in lines:
+        if line.close is not None:
+            with suppress(Exception):
+                line.close()
+
+
+async def aclose_lines(lines: list[Line]) -> None:
+    """Close async lines."""
+    for line in lines:
+        if line.close is not None:
+            with suppress(Exception):
+                await line.close()
+
+
+class PerLoop(Generic[T]):
+    """Something for each event loop, made on first use and closed with the loop.
+
+    It is closed by an async generator that stays suspended for as long as the loop lives: that such generators are
+    closed (`loop.shutdown_asyncgens()`, which `asyncio.run` calls) is the only news of its end that a loop gives.
+
+    Args:
+        make: Makes it, on the loop.
+        close: Closes it, on the loop.
+        drop: Lets go of it when its loop is closed already, so that nothing can be awaited any more.
+    """
+
+    def __init__(
+        self, make: Callable[[], T], close: Callable[[T], Awaitable[None]], drop: Callable[[T], object]
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._drop = drop
+        self._kept: dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = {}
+
+    async def here(self, loop: asyncio.AbstractEventLoop) -> T:
+        """What belongs to the running loop."""
+        kept = self._kept.get(loop)
+        if kept is None:
+            self._drop_closed()
+            made = self._make()
+            generator = self._until_closed(loop, made)
+            kept = self._kept[loop] = made, generator
+            await anext(generator)
+        return kept[0]
+
+    async def _until_closed(self, loop: asyncio.AbstractEventLoop, made: T) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._kept.pop(loop, None)
+            await self._close(made)
+
+    def _drop_closed(self) -> None:
+        """Let go of what belongs to loops that were closed without an end to their generators.
+
+        Nothing can be closed properly on such a loop; the sockets go when the objects do. Python would warn of each,
+        at a time and place where it helps nobody.
+        """
+        dead = [self._kept.pop(loop)[0] for loop in list(self._kept) if loop.is_closed()]
+        if not dead:
+            return
+        import gc
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            while dead:
+                self._drop(dead.pop())
+            gc.collect()
+
+    def close(self) -> None:
+        """Close it on all loops that run, waiting for those of other threads."""
+        import asyncio
+
+        self._drop_closed()
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        for loop, (_, generator) in list(self._kept.items()):
+            if loop.is_running():
+                future = asyncio.run_coroutine_threadsafe(_end(generator), loop)
+                if loop is not here:
+                    with suppress(TimeoutError):
+                        future.result(CLOSE_SECONDS)
+
+    async def aclose(self) -> None:
+        """Close it on this loop and on all others that run."""
+        import asyncio
+
+        self._drop_closed()
+        here = asyncio.get_running_loop()
+        for loop, (_, generator) in list(self._kept.items()):
+            if loop is here:
+                await generator.aclose()
+            elif loop.is_running():
+                future = asyncio.run_coroutine_threadsafe(_end(generator), loop)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
+
+    def at_exit(self) -> None:
+        """Close it on loops that were left open when the program ended."""
+        if not self._kept:
+            return
+        self.close()
+        for loop, (_, generator) in list(self._kept.items()):
+            with suppress(RuntimeError):  # it runs, or was closed just now
+                loop.run_until_complete(_end(generator))
+
+    def forked(self) -> None:
+        """Leave to the parent what is the parent's: the selectors are shared, and closing would unhook it there."""
+        _parents.append(self._kept)
+        self._kept = {}
+
+
+async def _end(generator: AsyncGenerator[None, None]) -> None:
+    await generator.aclose()
+
+
+_parents: list[object] = []
