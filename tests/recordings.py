@@ -21,7 +21,7 @@ REASON = "needs ../shared"
 needs_shared = pytest.mark.skipif(not FOLDER.is_dir(), reason=REASON)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exchange:
     """One request and the reply to it.
 

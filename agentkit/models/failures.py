@@ -19,6 +19,7 @@ from agentkit.errors import ModelError
 from agentkit.models import jsontext
 
 _LONGEST = 500
+_DEEPEST = 5
 _OVERFLOW = re.compile(
     r"maximum context length|exceeds the available context|exceed_context_size|context_length_exceeded"
     r"|input content too long|\b20059\b",
@@ -104,23 +105,25 @@ def _read(body: bytes) -> _Failure:
     try:
         data = jsontext.read(body)
     except ValueError:
-        text = body.decode("utf-8", "replace")
+        text = body[: 40 * _LONGEST].decode("utf-8", "replace")
         return _Failure(_TAGS.sub(" ", text) if _MARKUP.match(body) else text)
-    return _find(data) or _Failure(json.dumps(data, ensure_ascii=False))
+    return _find(data) or _Failure(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
 
 
-def _find(data: object, *, inside: bool = False) -> _Failure | None:
-    """What a JSON value says went wrong; `inside` an error, where a bare text is its message."""
+def _find(data: object, depth: int = 0) -> _Failure | None:
+    """What a JSON value says went wrong; from depth 1 on it is inside an error, where a bare text is its message."""
+    inside = depth > 0
     if isinstance(data, str):
         return _Failure(data) if inside and data.strip() else None
     if isinstance(data, list):
-        found = [one for one in (_find(item, inside=inside) for item in cast("list[object]", data)[:5]) if one]
+        items = [item for item in cast("list[object]", data)[:5] if not isinstance(item, list)]
+        found = [one for one in (_find(item, depth) for item in items) if one]
         return _Failure("; ".join(one.words for one in found), found[0].code, found[0].kind) if found else None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or depth > _DEEPEST:
         return None
     fields = cast("dict[str, Any]", data)
     for name in ("error", "detail", "errors"):
-        if (found := _find(fields.get(name), inside=True)) is not None:
+        if (found := _find(fields.get(name), depth + 1)) is not None:
             return found if found.code or found.kind else _Failure(found.words, *_labels(fields))
     words = [fields[name] for name in ("message", "msg") if isinstance(fields.get(name), str) and fields[name]][:1]
     metadata = fields.get("metadata")

@@ -1,5 +1,6 @@
 """Server-sent events: what counts as data, and that it does not matter how the bytes were cut."""
 
+import itertools
 import re
 
 import pytest
@@ -17,7 +18,7 @@ def read(*chunks):
 def by_the_book(stream):
     """The standard's own steps (WHATWG HTML 9.2.6), on the whole text at once; an unfinished event counts."""
     payloads, data = [], []
-    for line in re.split(b"\r\n|\r|\n", stream.removeprefix(b"\xef\xbb\xbf")) + [b""]:
+    for line in [*re.split(b"\r\n|\r|\n", stream.removeprefix(b"\xef\xbb\xbf")), b""]:
         if not line:
             if data:
                 payloads.append(b"\n".join(data))
@@ -68,7 +69,7 @@ def streams(draw):
 @example(b"\xef\xbb\xbfdata: a\n\n", [1, 2])
 def test_cuts_do_not_change_what_is_read(stream, cuts):
     places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-    pieces = [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(places)]
     expected = by_the_book(stream)
     assert read(*pieces) == expected
     assert read(stream) == expected

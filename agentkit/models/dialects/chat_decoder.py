@@ -28,13 +28,14 @@ _BLANKS = b" \t\r\n"
 class _Call:
     """A call under way."""
 
-    __slots__ = ("id", "index", "name", "pieces")
+    __slots__ = ("id", "index", "name", "pieces", "shown")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.id = ""
         self.name = ""
         self.pieces: list[str] = []
+        self.shown = False
 
     def rename(self, name: str) -> str:
         """Take the name of a fragment; give what it adds. Some servers repeat it whole in each fragment."""
@@ -95,7 +96,7 @@ class ChatDecoder:
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}  # the call that fragments with this index belong to
         self._finish: str | None = None
-        self._served: str | None = None
+        self._served: object = None
         self._usage: dict[str, Any] | None = None
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
@@ -127,8 +128,8 @@ class ChatDecoder:
         elif chunk:
             self.begun = True
             self._body.append(chunk)
-            if self._deltas and (self._whole or chunk.rstrip(_BLANKS).endswith((b"}", b"]"))):
-                self._try_body(out)
+            if self._deltas and (end := chunk.rstrip(_BLANKS)):
+                self._whole = end.endswith((b"}", b"]")) and self._try_body(out)
         return out
 
     def finish(self) -> Assistant:
@@ -169,7 +170,7 @@ class ChatDecoder:
             tuple(ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls),
             self._finish,
             None if self._usage is None else _usage(self._usage),
-            self._served,
+            self._served if isinstance(self._served, str) else None,
         )
 
     def _read(self, payloads: list[bytes], out: list[Delta]) -> None:
@@ -268,8 +269,8 @@ class ChatDecoder:
             failure = error_in(chunk, model=self._model) or error_in(choice, model=self._model)
             if failure is not None:
                 raise failure
-        if reason and self._finish is None:
-            self._finish = str(reason)
+        if reason and isinstance(reason, str) and self._finish is None:
+            self._finish = reason
         if choice.get("usage") is not None:  # Moonshot's place
             self._usage = choice["usage"]
         self._bill(chunk)
@@ -319,7 +320,7 @@ class ChatDecoder:
             if type(piece) is not str:  # some gateways send an object, or null
                 piece = "" if piece is None else jsontext.write(piece).decode()
             id, name = part.get("id"), fields.get("name")
-            yield part, "" if id is None else str(id), "" if name is None else str(name), piece
+            yield part, str(id) if isinstance(id, str | int) else "", name if isinstance(name, str) else "", piece
 
     def _call_of(self, known: _Call | None, index: object, id: str, name: str, piece: str) -> _Call:
         """The call that a fragment belongs to: by index, then by id, then by order (WIRE section 9)."""
@@ -348,19 +349,18 @@ class ChatDecoder:
         added = call.rename(name) if name else ""
         if piece:
             call.pieces.append(piece)
-        if self._deltas and (piece or shown or added):
+        if self._deltas and (piece or shown or added or not call.shown):
+            call.shown = True
             out.append(CallDelta(call.index, shown, added, piece))
 
-    def _try_body(self, out: list[Delta]) -> None:
+    def _try_body(self, out: list[Delta]) -> bool:
         """Read the body if this is all of it, so that an onlooker gets its deltas."""
-        assert self._body is not None
-        self._whole = False
         try:
-            data = jsontext.read(b"".join(self._body))
+            data = jsontext.read(b"".join(self._body or ()))
         except ValueError:
-            return
+            return False
         self._take_body(data, out)
-        self._whole = True
+        return True
 
     def _take_body(self, data: object, out: list[Delta]) -> None:
         """A reply that is one JSON object."""
@@ -401,13 +401,16 @@ class ChatDecoder:
 
     def _no_json(self, body: bytes) -> ModelError:
         """What is wrong with a body that begins like JSON but is none: cut, or something else."""
+        from_json = jsontext.core().from_json
+        text = body.decode("utf-8", "ignore")  # a cut goes through a character too
         try:
-            data = jsontext.core().from_json(body, allow_partial="trailing-strings")
-        except ValueError:
-            return self._unreadable("a reply that is no JSON", body)
+            from_json(text)
+        except ValueError as error:
+            if not str(error).startswith("EOF while parsing"):
+                return self._unreadable("a reply that is no JSON", body)
         try:
-            self._take_body(data, [])
-        except ModelError:  # cut before anything of the answer
+            self._take_body(from_json(text, allow_partial="trailing-strings"), [])
+        except ModelError:  # it was cut before anything of the answer
             pass
         return self._lost(f"the reply broke off after {len(body)} bytes")
 

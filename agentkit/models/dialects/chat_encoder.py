@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from agentkit.messages import Assistant, Entry, Image, Message, Note, Part, System, ToolCall, ToolMessage, User
 from agentkit.models import jsontext
@@ -16,9 +17,12 @@ from agentkit.transcript import Transcript
 if TYPE_CHECKING:
     from agentkit.models.catalog import ModelRow
     from agentkit.models.request import Request, Settings
+    from agentkit.tools import Tool
 
 UNANSWERED = "This call was interrupted and never answered."
 """What an endpoint is told of a call in an old history that no tool message answers; it refuses a call without one."""
+
+_definitions: WeakKeyDictionary[Tool[..., Any], bytes] = WeakKeyDictionary()
 
 CHOICES = ("auto", "none", "required")
 """The values of `tool_choice` that are no name of a tool."""
@@ -206,13 +210,21 @@ class ChatEncoder:
         tail = b"]"
         if request.tools and "tools" not in fields:
             if self._tools_of is not request.tools:
-                self._tools = jsontext.write([tool.definition() for tool in request.tools])
+                self._tools = b",".join([_defined(tool) for tool in request.tools])
                 self._tools_of = request.tools
-            tail += b',"tools":' + self._tools
+            tail += b',"tools":[' + self._tools + b"]"
         written = jsontext.write(fields)
         self._tail = tail + (b"," + written[1:] if fields else b"}")
         self._tail_of = of
         return self._tail
+
+
+def _defined(tool: Tool[..., Any]) -> bytes:
+    """The tool's definition as JSON; many runs share a tool, so it is kept as long as the tool lives."""
+    written = _definitions.get(tool)
+    if written is None:
+        written = _definitions[tool] = jsontext.write(tool.definition())
+    return written
 
 
 def _options(settings: Settings, *, tools: bool) -> dict[str, Any]:
