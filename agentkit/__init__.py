@@ -1,0 +1,80 @@
+"""Tool-calling agents for DeepSeek and OpenAI-compatible endpoints: plain Python functions in, answers out.
+
+What is listed in `__all__` is the public face; importing it loads no HTTP library and no pydantic.
+"""
+
+from agentkit.agent import Agent
+from agentkit.errors import (
+    AgentkitError,
+    Cancelled,
+    ConfigurationError,
+    LimitReached,
+    ModelError,
+    RunError,
+    ToolError,
+    Truncated,
+    Unavailable,
+)
+from agentkit.events import Event, Finished, ReasoningDelta, TextDelta, ToolFinished, ToolStarted
+from agentkit.loop import Limits
+from agentkit.messages import Assistant, Image, Message, System, Text, ToolCall, ToolMessage, Usage, User
+from agentkit.models.request import Settings
+from agentkit.result import Result
+from agentkit.stream import AsyncStream, Stream
+from agentkit.tools import Context, Tool, ToolResult, tool
+
+__all__ = [
+    "Agent",
+    "AgentkitError",
+    "Assistant",
+    "AsyncStream",
+    "Cancelled",
+    "ConfigurationError",
+    "Context",
+    "Event",
+    "Finished",
+    "Image",
+    "LimitReached",
+    "Limits",
+    "Message",
+    "ModelError",
+    "ReasoningDelta",
+    "Result",
+    "RunError",
+    "Settings",
+    "Stream",
+    "System",
+    "Text",
+    "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolError",
+    "ToolFinished",
+    "ToolMessage",
+    "ToolResult",
+    "ToolStarted",
+    "Truncated",
+    "Unavailable",
+    "Usage",
+    "User",
+    "aclose",
+    "close",
+    "tool",
+]
+
+
+def close() -> None:
+    """Close every connection and thread that runs have left open for the next one; new runs open new ones."""
+    from agentkit import threads
+    from agentkit.models import transport
+
+    transport.close_all()
+    threads.close()
+
+
+async def aclose() -> None:
+    """`close` for programs on an event loop: also waits until the connections of the running loop are closed."""
+    from agentkit.models import transport
+
+    await transport.aclose_all()
+    close()

@@ -54,9 +54,7 @@ class ModelError(AgentkitError):
         status: The HTTP status of the last reply, or `None` where there was none.
     """
 
-    def __init__(
-        self, message: str, *, model: str | None = None, attempts: int = 0, status: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, model: str | None = None, attempts: int = 0, status: int | None = None) -> None:
         super().__init__(message)
         self.model = model
         self.attempts = attempts
@@ -146,9 +144,7 @@ class Truncated(RunError):
         message: The whole partial message (an `Assistant`).
     """
 
-    def __init__(
-        self, message: str, *, finish_reason: str | None = None, text: str = "", partial: Any = None
-    ) -> None:
+    def __init__(self, message: str, *, finish_reason: str | None = None, text: str = "", partial: Any = None) -> None:
         super().__init__(message)
         self.finish_reason = finish_reason
         self.text = text

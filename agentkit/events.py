@@ -1,7 +1,8 @@
 """What an onlooker sees of a run, in order: effects, deltas, messages, what became of tools and requests.
 
 Events are frozen dataclasses without identity; `dump` stamps them with run, step and sequence number as one JSON
-line, `load` reads that back. Messages of `agentkit.messages` are events too: each is shown once it was written down.
+line, `load` reads that back; `Stamper` counts the places. Messages of `agentkit.messages` are events too: each is
+shown once it was written down.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from agentkit import messages
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Note, System, ToolCall, ToolMessage, User
 from agentkit.result import Result
+from agentkit.transcript import RUN
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -167,6 +169,31 @@ class Stamped:
     event: Event
 
 
+class Stamper:
+    """Gives the events of a run their places, in the order in which it is called with them.
+
+    The run's id comes with the first note of the run. The step rises with each `CallModel`, which is number 0 of its
+    step. One stamper serves one stream of events from its beginning on.
+    """
+
+    __slots__ = ("_run", "_seq", "_step")
+
+    def __init__(self) -> None:
+        self._run = ""
+        self._step = self._seq = 0
+
+    def __call__(self, event: Event) -> Stamped:
+        """The event with its place."""
+        if isinstance(event, CallModel):
+            self._step += 1
+            self._seq = 0
+        elif isinstance(event, Note) and event.kind == RUN:
+            self._run = str(event.data.get("id", ""))
+        stamped = Stamped(self._run, self._step, self._seq, event)
+        self._seq += 1
+        return stamped
+
+
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 
 
@@ -185,7 +212,9 @@ def dump(stamped: Stamped) -> bytes:
     """
     from pydantic_core import to_json
 
-    head = to_json({"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": type(stamped.event).__name__})
+    head = to_json(
+        {"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": type(stamped.event).__name__}
+    )
     return head[:-1] + b',"data":' + _adapter(type(stamped.event)).dump_json(stamped.event, fallback=repr) + b"}"
 
 

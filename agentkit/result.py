@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
+from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Entry, Message, ToolCall, Usage
 from agentkit.transcript import Transcript
 
@@ -62,3 +63,8 @@ class Result(Generic[OutputT]):
     def finish_reason(self) -> str | None:
         """The endpoint's word for why the last reply ended: `"stop"` for an answer."""
         return self.last.finish_reason if self.last else None
+
+    def __await__(self) -> NoReturn:
+        raise ConfigurationError(
+            "`run` is not awaited, it has run already: on an event loop write `await agent.arun(…)`"
+        )

@@ -69,7 +69,8 @@ class Transcript(Sequence[Entry]):
             self.start = len(self._entries)
         elif note.kind == DISCARDED:
             self.steps += 1
-            self.usage += Usage(**note.data.get("usage") or {})
+            spent: dict[str, int] = note.data.get("usage") or {}
+            self.usage += Usage(**spent)
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:

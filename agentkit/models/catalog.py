@@ -125,7 +125,9 @@ def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
         if choices is not None and value not in choices:
             raise ConfigurationError(f"{where}: `{key}` is {value!r}, but must be one of {', '.join(choices)}")
         if choices is None and type(value) is not (get_origin(hint) or hint):
-            raise ConfigurationError(f"{where}: `{key}` is {value!r}, but must be a {(get_origin(hint) or hint).__name__}")
+            raise ConfigurationError(
+                f"{where}: `{key}` is {value!r}, but must be a {(get_origin(hint) or hint).__name__}"
+            )
     missing = [one.name for one in fields(kind) if one.name not in values and one.default is MISSING]
     if missing:
         raise ConfigurationError(f"{where}: `{missing[0]}` is missing")

@@ -146,5 +146,3 @@ class Dialect(Protocol):
     def decoder(self, row: ModelRow, *, deltas: bool) -> Decoder:
         """A new decoder for one reply; without `deltas`, `feed` gives none and saves the work."""
         ...
-
-

@@ -1,0 +1,338 @@
+"""The agent: standing orders that runs are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.errors import ConfigurationError
+from agentkit.events import Emit, Event
+from agentkit.loop import Limits, Say, adrive, drive
+from agentkit.messages import Entry, Image, Note, Part, Text, User
+from agentkit.models.request import Model, Request, Settings
+from agentkit.perform import Performer, interrupted, refuse_unbuilt
+from agentkit.result import Result
+from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
+from agentkit.threads import Stop
+from agentkit.tools import Context, Tool, as_tools
+from agentkit.transcript import RUN, Transcript
+
+Prompt = str | Sequence[str | Part] | None
+Instructions = str | Callable[[Context[Any]], str] | None
+History = Iterable[Entry] | Result[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    model: Model | str | None
+    tools: dict[str, Tool[..., Any]] | None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run, made ready: what both ways of driving it need."""
+
+    transcript: Transcript
+    performer: Performer
+    limits: Limits
+    say: Say
+    show: Emit | None
+
+    def drive(self) -> Result[Any]:
+        try:
+            self._begin()
+            drive(self.transcript, self.performer.perform, self.say, self.show, self.limits)
+        except BaseException as error:
+            self._carry(error)
+            raise
+        return self.result()
+
+    async def adrive(self) -> Result[Any]:
+        try:
+            self._begin()
+            await adrive(self.transcript, self.performer.aperform, self.say, self.show, self.limits)
+        except BaseException as error:
+            self._carry(error)
+            raise
+        return self.result()
+
+    def _carry(self, error: BaseException) -> None:
+        """Whatever ends the run carries the transcript, a `KeyboardInterrupt` too."""
+        with contextlib.suppress(AttributeError):  # an exception class may have fixed slots
+            vars(error)["transcript"] = self.transcript
+
+    def _begin(self) -> None:
+        if self.show is not None:
+            for entry in self.transcript.since(self.transcript.start):
+                self.show(entry)
+
+    def result(self) -> Result[Any]:
+        transcript = self.transcript
+        return Result(
+            output=transcript.text,
+            entries=tuple(transcript),
+            start=transcript.start,
+            usage=transcript.usage,
+            steps=transcript.steps,
+        )
+
+
+class Agent:
+    """A model with instructions and tools, ready to run any number of times, from any thread or event loop.
+
+    Args:
+        model: A name (`"provider:model"`, a bare name of the catalog, `"sim:model"`) or a `Model`; `None` reads
+            `$AGENTKIT_MODEL` when a run begins.
+        instructions: What is said to the model before all else: a text, or a function of the run's `Context`.
+        tools: Functions and `Tool`s that the model may call; plain functions are made tools.
+        output: The type of the answer. Only `str` so far.
+        settings: Fields of every request.
+        limits: What a run may spend; by default 25 model calls.
+        name: The agent's name in notes and logs.
+
+    Raises:
+        ConfigurationError: A tool that cannot be described, two tools of one name, or an option that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        *,
+        instructions: Instructions = None,
+        tools: Iterable[Any] = (),
+        output: type[str] = str,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        name: str | None = None,
+    ) -> None:
+        if output is not str:
+            raise ConfigurationError(f"`output={output!r}`: answers of another type than `str` are not built yet")
+        self.instructions = instructions
+        self.settings = settings or Settings()
+        self.limits = limits or Limits()
+        self.name = name or "agent"
+        self._model = model
+        self._tools = _checked(tools)
+        self._opened: dict[str, Model] = {}
+        self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
+
+    @property
+    def tools(self) -> tuple[Tool[..., Any], ...]:
+        """The tools, in the order given."""
+        return tuple(self._tools.values())
+
+    def __repr__(self) -> str:
+        return f"Agent({self._model!r}, tools=[{', '.join(self._tools)}])"
+
+    def run(
+        self,
+        prompt: Prompt,
+        *,
+        history: History = (),
+        context: Any = None,
+        session: str | None = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> Result[str]:
+        """Run until the model has answered, in the calling thread. Works inside a running event loop too.
+
+        Args:
+            prompt: What the user says: a text, a list of texts and parts, or `None` to go on with the history.
+            history: What was said before: messages, or an earlier `Result`.
+            context: Anything; tools find it in `Context.value`.
+            session: The name of a kept conversation. Not built yet.
+            model: In place of the agent's.
+            settings: On top of the agent's.
+            limits: In place of the agent's.
+            on_event: Called with each event, in the run's thread; what it raises ends the run.
+
+        Raises:
+            ConfigurationError: The run cannot begin as it was asked for.
+            ModelError: The model did not answer.
+            RunError: The run ended without its answer. Every error carries `.transcript`.
+        """
+        return self._prepare(prompt, history, context, session, model, settings, limits, on_event).drive()
+
+    async def arun(
+        self,
+        prompt: Prompt,
+        *,
+        history: History = (),
+        context: Any = None,
+        session: str | None = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> Result[str]:
+        """`run` on the running event loop; the same arguments and errors."""
+        return await self._prepare(prompt, history, context, session, model, settings, limits, on_event).adrive()
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        history: History = (),
+        context: Any = None,
+        session: str | None = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> Stream[str]:
+        """A run to watch: iterate the stream for its events; the arguments are those of `run`."""
+        shown, stop = _Relay(on_event), Stop()
+        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, stream=True, stop=stop)
+
+        def drive_into(pipe: Pipe) -> Result[str]:
+            shown.into = pipe.items.put
+            run.performer.in_caller = pipe.in_caller
+            return run.drive()
+
+        return Stream(run.transcript, drive_into, stop)
+
+    def astream(
+        self,
+        prompt: Prompt,
+        *,
+        history: History = (),
+        context: Any = None,
+        session: str | None = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> AsyncStream[str]:
+        """`stream` on the running event loop: `async with agent.astream(…) as stream: async for event in stream: …`."""
+        shown = _Relay(on_event)
+        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, stream=True)
+
+        async def drive_into(pipe: AsyncPipe) -> Result[str]:
+            shown.into = pipe.put
+            return await run.adrive()
+
+        return AsyncStream(run.transcript, drive_into)
+
+    @contextlib.contextmanager
+    def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
+        """Use another model or other tools for the runs that begin within the block, in this thread or task."""
+        token = self._override.set(_Override(model, None if tools is None else _checked(tools)))
+        try:
+            yield
+        finally:
+            self._override.reset(token)
+
+    def _prepare(
+        self,
+        prompt: Prompt,
+        history: History,
+        context: Any,
+        session: str | None,
+        model: Model | str | None,
+        settings: Settings | None,
+        limits: Limits | None,
+        on_event: Emit | None,
+        *,
+        stream: bool = False,
+        stop: Stop | None = None,
+    ) -> _Run:
+        if session is not None:
+            raise ConfigurationError(f"`session={session!r}`: sessions are not built yet; hand `history=` on instead")
+        override = self._override.get()
+        tools = self._tools if override is None or override.tools is None else override.tools
+        answering = self._resolve((override.model if override else None) or model or self._model)
+        limits = limits or self.limits
+        run = secrets.token_hex(6)
+        transcript = Transcript(history.entries if isinstance(history, Result) else history)
+        said = _user(prompt, transcript)
+        for call in transcript.open_calls if said is not None else ():
+            transcript.append(interrupted(call))
+        transcript.append(Note(RUN, {"id": run, "agent": self.name, "model": answering.name}))
+        if said is not None:
+            transcript.append(said)
+        request = Request(
+            transcript=transcript,
+            instructions=self._instructions(context, transcript, run),
+            tools=tuple(tools.values()),
+            settings=settings.over(self.settings) if settings else self.settings,
+            stream=stream,
+            emit=on_event,
+            stop=stop,
+            deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
+        )
+        performer = Performer(answering, request, tools, run=run, value=context)
+
+        def say(entry: Entry) -> None:
+            transcript.append(entry)
+            if on_event is not None:
+                on_event(entry)
+
+        return _Run(transcript, performer, limits, say, on_event)
+
+    def _instructions(self, context: Any, transcript: Transcript, run: str) -> str | None:
+        if self.instructions is None or isinstance(self.instructions, str):
+            return self.instructions
+        return self.instructions(Context(value=context, messages=transcript.messages(), run_id=run))
+
+    def _resolve(self, model: Model | str | None) -> Model:
+        if model is not None and not isinstance(model, str):
+            return model
+        from agentkit.models.open import default_model, open_model
+
+        name = model or default_model()
+        if name not in self._opened:
+            self._opened[name] = open_model(name)
+        return self._opened[name]
+
+
+class _Relay:
+    """Hands events to the caller's `on_event` and into a stream's pipe."""
+
+    __slots__ = ("into", "on_event")
+
+    def __init__(self, on_event: Emit | None) -> None:
+        self.on_event = on_event
+        self.into: Callable[[Event], None] = _nowhere
+
+    def __call__(self, event: Event) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
+        self.into(event)
+
+
+def _nowhere(_: Event) -> None:
+    """Where events go before the stream is iterated."""
+
+
+def _checked(tools: Iterable[Any]) -> dict[str, Tool[..., Any]]:
+    checked = as_tools(tools)
+    refuse_unbuilt(checked)
+    return checked
+
+
+def _user(prompt: Prompt, transcript: Transcript) -> User | None:
+    if prompt is None:
+        if transcript.last is None:
+            raise ConfigurationError("`prompt=None` goes on with the history, but the history holds no message")
+        return None
+    if isinstance(prompt, str):
+        content: str | tuple[Part, ...] = prompt
+        empty = not prompt.strip()
+    else:
+        content = tuple(Text(part) if isinstance(part, str) else part for part in prompt)
+        wrong: list[object] = [part for part in content if type(part) not in (Text, Image)]
+        if wrong:
+            raise ConfigurationError(
+                f"a prompt is made of texts, `Text` and `Image`, not of `{type(wrong[0]).__name__}`"
+            )
+        empty = not any(isinstance(part, Image) or part.text.strip() for part in content)
+    if empty:
+        raise ConfigurationError("the prompt is empty: say something, or give `None` to go on with the history")
+    return User(content)

@@ -1,0 +1,122 @@
+"""A name becomes a model. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, Literal
+
+from agentkit.errors import ConfigurationError
+from agentkit.models import transport as transports
+from agentkit.models.catalog import Provider, find
+from agentkit.models.http import HttpModel
+from agentkit.models.retry import Retries
+from agentkit.models.transport import Patience, Transport
+
+SIMULATOR = "sim"
+"""The provider that is served in this process."""
+
+
+def open_model(
+    name: str | None = None,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    transport: Literal["httpx", "aiohttp"] | Any = None,
+    retries: int = 3,
+    timeout: float | Patience | None = None,
+    proxy: str | None = None,
+    verify: Any = True,
+    tool_mode: Literal["auto", "native", "prompt"] = "auto",
+) -> HttpModel:
+    """Make a model of its name.
+
+    Args:
+        name: `"provider:model"`, a bare name that the catalog has, or `"openai:NAME"` for any model of an
+            OpenAI-compatible server; `None` reads `$AGENTKIT_MODEL`.
+        api_key: The key; by default the provider's environment variable.
+        base_url: The server's address, in place of the provider's, e.g. `"http://127.0.0.1:8000/v1"`.
+        transport: `"httpx"` (the default), `"aiohttp"` (the extra `fast`; for `arun` and `astream`), or a client of
+            your own with httpx's face; by default `$AGENTKIT_TRANSPORT`.
+        retries: How many times a request is sent again when the endpoint is busy or unreachable.
+        timeout: The seconds that one answer may take in all, or a `Patience` with each limit.
+        proxy: The URL of a proxy; by default the environment's.
+        verify: Whether the server's certificate is checked: `True`, `False`, the path of a CA file, or an `SSLContext`.
+        tool_mode: How tools are told to the model: as its row says (`"auto"`) or in the request (`"native"`).
+
+    Returns:
+        A model for `Agent(model)`; one may serve many agents, threads and event loops.
+
+    Raises:
+        ConfigurationError: No such model, no key, no address, or an option that cannot be.
+    """
+    if name is None:
+        name = default_model()
+    if tool_mode == "prompt":
+        raise ConfigurationError("`tool_mode='prompt'`: prompt-only mode is not built yet")
+    if tool_mode not in ("auto", "native"):
+        raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
+    if retries < 0:
+        raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
+    patience = timeout if isinstance(timeout, Patience) else Patience(total=timeout)
+    provider, row = find(name)
+    if provider.name == SIMULATOR:
+        key, url, carrier = api_key or "sim", base_url or "http://simulator", transport or _simulated()
+    else:
+        url = base_url or (os.environ.get(provider.address) if provider.address else None) or provider.base_url
+        key = api_key or _key(provider, name, at_home=url == provider.base_url)
+        carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
+    return HttpModel(
+        provider.name,
+        row,
+        base_url=url,
+        api_key=key,
+        transport=_carrier(carrier, proxy, verify),
+        retries=Retries(attempts=retries + 1),
+        patience=patience,
+    )
+
+
+def default_model() -> str:
+    """The name in `$AGENTKIT_MODEL`.
+
+    Raises:
+        ConfigurationError: The variable is not set.
+    """
+    name = os.environ.get("AGENTKIT_MODEL")
+    if not name:
+        raise ConfigurationError(
+            "no model was named: write `Agent('deepseek:deepseek-flash')`, set `AGENTKIT_MODEL`,"
+            " or try `sim:deepseek-flash`, which runs offline"
+        )
+    return name
+
+
+def _key(provider: Provider, name: str, *, at_home: bool) -> str | None:
+    key = os.environ.get(provider.key, "").strip() if provider.key else ""
+    if not key and provider.key and (at_home or not provider.open):
+        raise ConfigurationError(
+            f"no key for {provider.title} (`{name}`): set `{provider.key}` or give `api_key=`;"
+            " without a key, `sim:deepseek-flash` runs offline on the built-in simulator"
+        )
+    return key or None
+
+
+def _carrier(asked: Any, proxy: str | None, verify: Any) -> Transport:
+    if isinstance(asked, str):
+        if asked not in ("httpx", "aiohttp"):
+            raise ConfigurationError(
+                f"there is no transport `{asked}`: it is 'httpx', 'aiohttp', or a client you bring"
+            )
+        return transports.shared(asked, proxy=proxy, verify=verify)
+    return transports.bring(asked)
+
+
+@functools.cache
+def _simulated() -> Any:
+    """The simulator of this process, spoken to over its own transport: nothing is started, nothing leaves."""
+    from agentkit.simulator import Simulator
+
+    return Simulator().transport()

@@ -1,0 +1,295 @@
+"""A run that is watched while it goes on: an iterator of events with a result at its end.
+
+The run lives in a task or thread of its own and puts its events into a pipe; a stream takes them out. So nothing
+yields from inside a task group or a time limit, and leaving early is one signal: it closes the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Generic, NoReturn, TypeVar
+
+from agentkit import threads
+from agentkit.errors import Cancelled, ConfigurationError, RunError
+from agentkit.events import Event, Finished
+from agentkit.result import Result
+from agentkit.threads import Stop
+from agentkit.transcript import Transcript
+
+T = TypeVar("T")
+
+
+class _Ending(Generic[T]):
+    """How the run behind a stream ended, or that it has not."""
+
+    __slots__ = ("closed", "error", "result")
+
+    def __init__(self) -> None:
+        self.result: Result[T] | None = None
+        self.error: BaseException | None = None
+        self.closed = False
+
+    def read(self) -> Result[T]:
+        if self.result is not None:
+            return self.result
+        if self.error is not None and not self.closed:
+            raise self.error
+        if self.closed:
+            raise RunError("the stream was closed before the run ended; `.transcript` holds what was said")
+        raise RunError("the run has not ended: iterate the stream to its end before you ask for `.result`")
+
+
+class _Job:
+    """Work that the run hands to the thread that iterates the stream: `sequential` tools."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        try:
+            self.done.put((self.work(), None))
+        except BaseException as error:
+            self.done.put((None, error))
+
+    def wait(self, stop: Stop) -> Any:
+        forget = stop.on_set(lambda: self.done.put((None, Cancelled("the run was stopped from outside"))))
+        try:
+            value, error = self.done.get()
+        finally:
+            forget()
+        if error is not None:
+            raise error
+        return value
+
+
+class Pipe:
+    """What a run on a thread shares with its stream; it does not know the stream, so that a dropped one is noticed."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.items: queue.SimpleQueue[Event | _Job | None] = queue.SimpleQueue()
+        self.stop = stop
+        self.over = threading.Event()
+        self.thread: int | None = None
+
+    def in_caller(self, work: Callable[[], Any]) -> Any:
+        job = _Job(work)
+        self.items.put(job)
+        return job.wait(self.stop)
+
+
+class Stream(Generic[T]):
+    """The events of a run on threads, as they happen; made by `agent.stream(…)`.
+
+    Use it as a context manager and iterate it; the last event is `Finished`, and `.result` is there after it. The run
+    begins at the first event that is asked for. Leaving the block early, `close()` from any thread, or dropping the
+    stream ends the run and closes its socket; what was said until then stays in `.transcript`.
+
+    Attributes:
+        transcript: What has been said so far; do not write to it.
+    """
+
+    def __init__(self, transcript: Transcript, run: Callable[[Pipe], Result[T]], stop: Stop) -> None:
+        self.transcript = transcript
+        self._run = run
+        self._pipe = Pipe(stop)
+        self._ending: _Ending[T] = _Ending()
+        self._begun = False
+
+    @property
+    def result(self) -> Result[T]:
+        """How the run ended.
+
+        Raises:
+            RunError: It has not ended yet, or the stream was closed before.
+            AgentkitError: What ended the run in place of an answer.
+        """
+        return self._ending.read()
+
+    def close(self) -> None:
+        """End the run and close its socket; harmless when it is over. May be called from any thread."""
+        if not self._pipe.over.is_set():
+            self._ending.closed = True
+            self._pipe.stop.set()
+            if self._begun and self._pipe.thread != threading.get_ident():
+                self._pipe.over.wait(5)  # the run unwinds at once; a tool's busy thread is not waited for
+        self._pipe.items.put(None)
+
+    def __enter__(self) -> Stream[T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        if not self._begun:
+            if self._ending.closed:
+                raise StopIteration
+            self._begun = True
+            threads.start(_runner(self._run, self._pipe, self._ending))
+        while (item := self._pipe.items.get()) is not None:
+            if not isinstance(item, _Job):
+                return item
+            item.run()
+        self._pipe.items.put(None)  # for whoever asks again
+        if self._ending.error is not None and not self._ending.closed:
+            raise self._ending.error
+        raise StopIteration
+
+    def __aiter__(self) -> NoReturn:
+        raise ConfigurationError("`stream` is iterated with `for`; on an event loop use `astream` with `async for`")
+
+    def __del__(self) -> None:
+        if self._begun and not self._pipe.over.is_set():
+            self._pipe.stop.set()
+
+
+def _runner(run: Callable[[Pipe], Result[T]], pipe: Pipe, ending: _Ending[T]) -> Callable[[], None]:
+    def job() -> None:
+        pipe.thread = threading.get_ident()
+        try:
+            result = run(pipe)
+            ending.result = result
+            pipe.items.put(Finished(result))
+        except BaseException as error:
+            ending.error = error
+        finally:
+            pipe.over.set()
+            pipe.items.put(None)
+
+    return job
+
+
+class AsyncPipe:
+    """What a task shares with its stream: a list of events and the one who waits for them."""
+
+    __slots__ = ("items", "over", "waiter")
+
+    def __init__(self) -> None:
+        self.items: deque[Event] = deque()
+        self.over = False
+        self.waiter: asyncio.Future[None] | None = None
+
+    def put(self, event: Event) -> None:
+        self.items.append(event)
+        self.wake()
+
+    def wake(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+class AsyncStream(Generic[T]):
+    """The events of a run on an event loop, as they happen; made by `agent.astream(…)`.
+
+    The same as `Stream`, with `async with` and `async for`. `close()` may be called from any thread.
+    """
+
+    def __init__(self, transcript: Transcript, run: Callable[[AsyncPipe], Awaitable[Result[T]]]) -> None:
+        self.transcript = transcript
+        self._run = run
+        self._pipe = AsyncPipe()
+        self._ending: _Ending[T] = _Ending()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def result(self) -> Result[T]:
+        """How the run ended.
+
+        Raises:
+            RunError: It has not ended yet, or the stream was closed before.
+            AgentkitError: What ended the run in place of an answer.
+        """
+        return self._ending.read()
+
+    def close(self) -> None:
+        """End the run and close its socket, without waiting for it; from any thread."""
+        if self._pipe.over:
+            return
+        self._ending.closed = True
+        task = self._task
+        if task is not None and not task.done():
+            loop = task.get_loop()
+            try:
+                running = asyncio.get_running_loop() is loop
+            except RuntimeError:
+                running = False
+            if running:
+                task.cancel()
+            else:
+                loop.call_soon_threadsafe(task.cancel)
+
+    async def aclose(self) -> None:
+        """End the run and wait until its socket is closed and its async tools are told."""
+        self.close()
+        task = self._task
+        if task is not None and task is not asyncio.current_task() and not task.done():
+            await asyncio.wait([task])
+
+    async def __aenter__(self) -> AsyncStream[T]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        pipe = self._pipe
+        if pipe.items:
+            return pipe.items.popleft()
+        if self._task is None:
+            if self._ending.closed:
+                raise StopAsyncIteration
+            self._task = asyncio.get_running_loop().create_task(_arunner(self._run, pipe, self._ending))
+        while not pipe.items:
+            if pipe.over:
+                if self._ending.error is not None and not self._ending.closed:
+                    raise self._ending.error
+                raise StopAsyncIteration
+            pipe.waiter = asyncio.get_running_loop().create_future()
+            try:
+                await pipe.waiter
+            finally:
+                pipe.waiter = None
+        return pipe.items.popleft()
+
+    def __iter__(self) -> NoReturn:
+        raise ConfigurationError(
+            "`astream` is iterated with `async for`; without an event loop use `stream` with `for`"
+        )
+
+    def __del__(self) -> None:
+        task = self._task
+        if task is not None and not task.done() and not task.get_loop().is_closed():
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+
+async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: AsyncPipe, ending: _Ending[T]) -> None:
+    try:
+        result = await run(pipe)
+        ending.result = result
+        pipe.items.append(Finished(result))
+    except asyncio.CancelledError as error:
+        ending.error = error
+        raise
+    except BaseException as error:
+        ending.error = error
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        pipe.over = True
+        pipe.wake()

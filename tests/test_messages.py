@@ -1,0 +1,58 @@
+"""Messages go to JSON and back without loss."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.errors import ConfigurationError
+from agentkit.messages import Assistant, Image, Note, System, Text, ToolCall, ToolMessage, Usage, User, dump, load
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+numbers = st.integers(0, 2**40)
+usages = st.builds(Usage, *[numbers] * 6)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+parts = st.builds(Text, texts) | st.builds(Image, texts, st.sampled_from(["auto", "low", "high", "original"]))
+calls = st.builds(ToolCall, texts, texts, texts)
+optional = st.none() | texts
+messages = st.one_of(
+    st.builds(System, texts),
+    st.builds(User, texts | st.lists(parts, max_size=3).map(tuple), optional, optional),
+    st.builds(
+        Assistant, texts, optional, st.lists(calls, max_size=3).map(tuple), optional, st.none() | usages, optional
+    ),
+    st.builds(ToolMessage, texts, texts, texts, st.booleans(), json_values, st.booleans()),
+    st.builds(Note, texts, st.dictionaries(texts, json_values, max_size=3)),
+)
+
+
+@given(st.lists(messages, max_size=8))
+def test_what_was_dumped_is_loaded_equal(entries):
+    assert load(dump(entries)) == entries
+
+
+@pytest.mark.parametrize(
+    ("data", "where"),
+    [(b"{", "the top"), (b"3", "the top"), (b'[{"role":"usr"}]', "`0`"), (b'[{"role":"user"}]', "`0.user.content`")],
+)
+def test_what_is_no_transcript_is_refused_with_the_place(data, where):
+    with pytest.raises(ConfigurationError, match=where):
+        load(data)
+
+
+def test_a_note_that_json_cannot_carry_is_refused():
+    with pytest.raises(ConfigurationError, match="cannot be written as JSON"):
+        dump([Note("x", {"a": object()})])
+
+
+@given(usages, usages)
+def test_usage_adds_field_by_field(one, other):
+    both = one + other
+    assert all(getattr(both, name) == getattr(one, name) + getattr(other, name) for name in Usage.__slots__)
+
+
+def test_the_text_of_a_user_message_in_parts_leaves_the_images_out():
+    assert User((Text("a"), Image("https://x/y.png"), Text("b"))).text == "a\n\nb"
