@@ -57,7 +57,7 @@ def run_checks(case: Case) -> None:
 def _model(case: Case) -> None:
     chat, profile = case.chat, case.profile
     if chat.model not in profile.models:
-        names = " or ".join(profile.listed)
+        names = " or ".join(reversed(profile.listed))  # the text names them last to first (recorded)
         raise Refusal(f"The supported API model names are {names}, but you passed {chat.model}.")
 
 

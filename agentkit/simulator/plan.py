@@ -142,7 +142,7 @@ def _object_pieces(value: dict[str, Any], call: int) -> list[Piece]:
         if isinstance(item, str):
             # The opening quote comes with the first token: a cut before it shows the bare key (recorded).
             parts = ['"', *_escaped(item), '"']
-            costs = [0] + [1] * (len(parts) - 2) + [_PARAMETER_CLOSE]
+            costs = [1, 0, *[1] * (len(parts) - 3), _PARAMETER_CLOSE] if len(parts) > 2 else [0, _PARAMETER_CLOSE]
         else:
             parts = tokens.split(json.dumps(item, ensure_ascii=False))
             costs = [1] * len(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import importlib.util
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
@@ -117,12 +118,10 @@ def serve(
     Raises:
         ConfigurationError: The port or the address cannot be had, or the extra `sim` is not installed.
     """
-    listener = _listen(host, port)
-    server = _server(simulator, lambda: ready(_url(listener)) if ready else None)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        listener.close()
+    _wants_uvicorn()
+    with contextlib.closing(_listen(host, port)) as listener:
+        url = _url(listener)
+        _server(simulator, lambda: ready(url) if ready else None).run(sockets=[listener])
 
 
 @contextlib.contextmanager
@@ -132,6 +131,7 @@ def running(simulator: Simulator, port: int = 0, host: str = "127.0.0.1") -> Gen
     Raises:
         ConfigurationError: As `serve`; also where the server does not start.
     """
+    _wants_uvicorn()
     listener = _listen(host, port)
     up = threading.Event()
     server = _server(simulator, up.set)
@@ -180,17 +180,18 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(simulator: Simulator, up: Callable[[], object]) -> uvicorn.Server:
-    try:
-        import uvicorn
-    except ImportError as error:
+def _wants_uvicorn() -> None:
+    if importlib.util.find_spec("uvicorn") is None:
         raise ConfigurationError(
             'the simulator\'s server needs the extra `sim`: `python -m pip install ".[sim]"` in a checkout of agentkit'
-        ) from error
+        )
+
+
+def _server(simulator: Simulator, up: Callable[[], object]) -> uvicorn.Server:
+    """A server that says when it is up, so that nobody has to ask again and again."""
+    import uvicorn
 
     class Server(uvicorn.Server):
-        """Says when it is up, so that nobody has to ask again and again."""
-
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             up()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -62,8 +62,8 @@ _FOLDERS = tuple(
 )
 _NO_FOLDER = STOP | frozenset("current working file files folder directory whole root home".split())
 _CONNECTORS = frozenset("de la le du del della di da do dos das van von der den of el al am an upon sur und y".split())
-_MONTHS = "january february march april may june july august september october november december".split()
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_MONTHS: Sequence[str] = "january february march april may june july august september october november december".split()
+_DAYS: Sequence[str] = "monday tuesday wednesday thursday friday saturday sunday".split()
 _CALENDAR = frozenset([*_MONTHS, *_DAYS, *(month[:3] for month in _MONTHS), *(day[:3] for day in _DAYS), "sept"]) - {
     "mar"
 }
