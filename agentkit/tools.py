@@ -10,15 +10,15 @@ import functools
 import inspect
 import re
 import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
 
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
-from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, read, read_hidden
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read
 
 __all__ = [
     "ArgumentsInvalid",
@@ -50,7 +50,7 @@ MAX_RESULT = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[T]):
-    """What a tool may know of the run: a parameter annotated `Context` or `Context[T]` is given it, unseen by the model.
+    """What a tool may know of the run: the value of a parameter annotated `Context`, which the model does not see.
 
     Attributes:
         value: What the caller gave as `context=`.
@@ -63,11 +63,11 @@ class Context(Generic[T]):
         run_id: The run's id.
     """
 
-    value: T = cast("T", None)
+    value: T = None  # type: ignore[assignment] # without a context the type is `Context[None]`
     call_id: str = ""
     tool_name: str = ""
     attempt: int = 1
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     messages: Sequence[Message] = ()
     idempotency_key: str = ""
     run_id: str = ""
@@ -114,10 +114,11 @@ class Tool(Generic[P, R_co]):
         max_result: How many characters of a result the model is told.
         strict: Whether the endpoint shall hold the model to the schema, where it can.
         is_async: Whether a call must be awaited.
+        is_method: Whether it was defined in a class, so that an object's attribute is bound to the object.
     """
 
     __slots__ = (
-        "__weakref__", "_bound_shape", "_method", "_shape", "approval", "function", "is_async", "max_result", "name",
+        "__weakref__", "_bound_shape", "_shape", "approval", "function", "is_async", "is_method", "max_result", "name",
         "retries", "sequential", "side_effects", "strict", "timeout",
     )  # fmt: skip
 
@@ -141,14 +142,13 @@ class Tool(Generic[P, R_co]):
         Raises:
             ConfigurationError: The function cannot be described, or an option has no sense.
         """
-        static = isinstance(function, staticmethod)
-        if static:
-            function = cast("Callable[P, R_co]", function.__func__)
-        self._method = not static and _in_class_body(function)
+        plain: Any = function
+        if static := isinstance(plain, staticmethod):
+            plain = cast("Any", plain).__func__
+        self.is_method = not static and _in_class_body(plain)
         if shape is None:
-            unbound: Any = function.__func__ if isinstance(function, classmethod) else function
-            shape = read(unbound, name=name, description=description, hidden=_is_context, later=self._method)
-        self.function = function
+            shape = read(_unbound(plain), name=name, description=description, hidden=_is_context, later=self.is_method)
+        self.function: Callable[P, R_co] = plain
         self.name: str = shape.name
         self.timeout = timeout
         self.retries = retries
@@ -182,7 +182,7 @@ class Tool(Generic[P, R_co]):
         Raises:
             ConfigurationError: The name or the schema is not fit for a tool, or an option has no sense.
         """
-        given = Given(name, description, parameters, Source(function), read_hidden(function, _is_context))
+        given = Given(name, description, parameters, Source(function), find_hidden(function, _is_context))
         return cast("type[Tool[..., R]]", cls)(function, shape=given, **options)
 
     @property
@@ -241,14 +241,14 @@ class Tool(Generic[P, R_co]):
     def __get__(self, instance: object | None, owner: type | None = None, /) -> Tool[..., Any]:
         """Of a class, the tool itself (or bound to the class, for a class method); of an object, bound to it."""
         function: Any = self.function
-        by_class = isinstance(function, classmethod)
-        if not self._method or (instance is None and not by_class):
+        by_class = isinstance(self.function, classmethod)
+        if not self.is_method or (instance is None and not by_class):
             return self
         if self._bound_shape is None:
             assert isinstance(self._shape, Shape)
-            unbound: Any = function.__func__ if by_class else function
+            told = self._shape.told
             self._bound_shape = read(
-                unbound, name=self.name, description=self._shape.told, hidden=_is_context, drop_first=True
+                _unbound(function), name=self.name, description=told, hidden=_is_context, drop_first=True
             )
         return Tool(function.__get__(instance, owner), shape=self._bound_shape, **self.options())
 
@@ -265,7 +265,7 @@ def _bad_option(tool: Tool[..., Any]) -> str | None:
     def whole(value: object, least: int) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
-    timeout: object = tool.timeout
+    timeout: Any = tool.timeout
     if timeout is not None and not (isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0):
         return f"`timeout` is a number of seconds above 0, or `None`; got `{timeout!r}`"
     if not whole(tool.retries, 0):
@@ -292,12 +292,17 @@ def _in_class_body(function: Any) -> bool:
     return bool(head) and not head.endswith("<locals>")
 
 
+def _unbound(function: Any) -> Any:
+    """The function of a class method, anything else as it is."""
+    return cast("Any", function).__func__ if isinstance(function, classmethod) else function
+
+
 def _is_async(function: Any) -> bool:
-    if isinstance(function, classmethod):
-        function = function.__func__
-    if not isinstance(function, types.FunctionType | types.MethodType | functools.partial):
-        function = getattr(type(function), "__call__", function)  # noqa: B004 - the function behind it
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    plain: Any = _unbound(function)
+    if not isinstance(plain, types.FunctionType | types.MethodType | functools.partial):
+        plain = getattr(cast("Any", type(plain)), "__call__", plain)  # noqa: B004 - the function behind it
+    plain = cast("Any", plain)
+    return inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)
 
 
 @overload
@@ -365,7 +370,7 @@ def as_tools(items: Iterable[Any]) -> dict[str, Tool[..., Any]]:
     Raises:
         ConfigurationError: Two tools have one name, or something is no function.
     """
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    if isinstance(items, str | bytes | Mapping) or not hasattr(items, "__iter__"):
         raise ConfigurationError(f"`tools` is a list of functions and tools; got `{items!r:.80}`")
     found: dict[str, Tool[..., Any]] = {}
     for item in items:
@@ -387,9 +392,21 @@ def _flat(item: Any) -> Iterable[Tool[..., Any]]:
         else:
             item = Tool(item)
     made = cast("Tool[..., Any]", item)
-    if problem := made.shape.unbound(made.function):
-        raise made.shape.source.fail(problem)
+    _refuse_unbound(made)
+    made.shape.settle(first=True)
     return [made]
+
+
+def _refuse_unbound(made: Tool[..., Any]) -> None:
+    """Refuse a method that still waits for its object: the model would be asked for `self`."""
+    shape = made.shape
+    if made.is_method and isinstance(shape, Shape) and shape.order:
+        first = shape.order[0]
+        if first.name in ("self", "cls") and first.annotation is inspect.Parameter.empty:
+            owner = shape.source.label.split(".")[-2]
+            raise shape.source.fail(
+                f"it is a method without its object. Give the method of an object: `{owner}(…).{made.name}`"
+            )
 
 
 # One call.
@@ -420,7 +437,7 @@ class Bound:
             context: For the parameter that the run fills.
         """
         args, kwargs = self._places(context)
-        value = self.tool.function(*args, **kwargs)
+        value: Any = self.tool.function(*args, **kwargs)
         if isinstance(value, Generator | map | filter | zip):
             return list(cast("Iterable[Any]", value))
         if inspect.isawaitable(value) or isinstance(value, AsyncGenerator):
@@ -436,7 +453,7 @@ class Bound:
 async def _awaited(value: Any) -> Any:
     if isinstance(value, AsyncGenerator):
         return [one async for one in cast("AsyncGenerator[Any, Any]", value)]
-    return await cast("Awaitable[Any]", value) if inspect.isawaitable(value) else value
+    return await value if inspect.isawaitable(value) else value
 
 
 def bind(tool: Tool[..., Any], call: ToolCall) -> Bound:
@@ -445,7 +462,7 @@ def bind(tool: Tool[..., Any], call: ToolCall) -> Bound:
     Raises:
         ArgumentsInvalid: They do not fit; its text is for the model.
         ConfigurationError: A parameter's annotation cannot be resolved.
-        Exception: Whatever a validator of the tool's own types raises that is neither `ValueError` nor `AssertionError`.
+        Exception: What a validator of the tool's own types raises, if neither `ValueError` nor `AssertionError`.
     """
     return Bound(tool, call.arguments)
 
@@ -469,8 +486,8 @@ def answer(call: ToolCall, value: Any, tool: Tool[..., Any]) -> ToolMessage:
 def failure(call: ToolCall, error: BaseException) -> ToolMessage:
     """The message for a call that failed.
 
-    The words of a `ToolError` and of `ArgumentsInvalid` are the model's; of any other exception it is told the type only,
-    since the text may hold secrets.
+    The words of a `ToolError` and of `ArgumentsInvalid` are the model's; of any other exception it is told the type
+    only, since the text may hold secrets.
     """
     text = str(error) if isinstance(error, ToolError | ArgumentsInvalid) else ""
     text = text or f"`{call.name}` failed (`{type(error).__name__}`)"

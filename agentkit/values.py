@@ -15,14 +15,15 @@ def as_text(value: Any) -> str:
     """A string as it is, anything else as JSON; never an exception.
 
     Dataclasses, pydantic models, dates, sets, decimals and enums are written as pydantic writes them, bytes as base64
-    with a note of their length, NaN as `NaN`. What has no form in JSON, or holds itself, is a short `repr` without addresses.
+    with a note of their length, NaN as `NaN`. What has no form in JSON, or holds itself, is a short `repr` without
+    addresses.
     """
     if isinstance(value, str):
         return clean(str.__str__(value))
     if isinstance(value, bytes | bytearray | memoryview):
         import base64
 
-        data = bytes(value)
+        data = bytes(cast("bytes", value))
         return f"[{len(data)} bytes as base64] {base64.b64encode(data).decode()}"
     from pydantic_core import to_json
 
@@ -52,7 +53,7 @@ def as_json(value: Any) -> Any:
 
 
 def safe_repr(value: Any) -> str:
-    """A short `repr` that never fails and tells no addresses; an object without one of its own is named by its class."""
+    """A short `repr` that never fails and tells no address; an object without one of its own is named by its class."""
     name = f"<{type(value).__name__}>"
     if type(value).__repr__ is object.__repr__:
         return name
@@ -76,9 +77,10 @@ def cut(text: str, most: int) -> str:
     """A text of at most `most` characters: a longer one loses its middle, and says how much and what to do."""
     if len(text) <= most:
         return text
-    room = most
-    for _ in range(2):  # the note's own length depends on the number in it
-        note = f"\n[… {len(text) - room:,} of {len(text):,} characters cut here; ask for a smaller part …]\n"
-        room = max(0, most - len(note))
+    note = ""
+    for _ in range(2):  # the note's own length depends on the numbers in it
+        gone = len(text) - most + len(note)
+        note = f"\n[… {gone:,} of {len(text):,} characters cut here; ask for a smaller part …]\n"
+    room = max(0, most - len(note))
     head = room - room // 3
-    return text[:head] + cast("str", note) + text[len(text) - room // 3 :]
+    return text[:head] + note + text[len(text) - room // 3 :]

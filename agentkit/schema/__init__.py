@@ -7,13 +7,17 @@ described by hand, as pydantic would describe them but without importing it; eve
     docstrings   a docstring of any of four styles → a description, and a line for each parameter
     lean         types → JSON Schema by pydantic, without needless words; DeepSeek's strict subset of a schema
     arguments    what is wrong with the arguments of a call, told so that a model can mend it
-    shape        all of these together: `Shape`, and `Given` for a schema that was written by hand
+    plain        common types described by hand
+    described    parameters described by pydantic
+    shape        all of these together: `Shape`
+    given        the same face for a schema that was written by hand
 """
 
 from __future__ import annotations
 
 from agentkit.schema.arguments import ArgumentsInvalid, Problem
-from agentkit.schema.shape import Given, Shape, read, read_hidden
-from agentkit.schema.signature import Source
+from agentkit.schema.given import Given
+from agentkit.schema.shape import Shape, read
+from agentkit.schema.signature import Source, find_hidden
 
-__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "read", "read_hidden"]
+__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pydantic_core import ValidationError
@@ -128,15 +128,13 @@ def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
     """The place in the input, without the steps that only name an alternative of a union."""
     path = ""
     for number, step in enumerate(loc):
-        inside = False
         if isinstance(value, dict):
             inside = step in value
-        elif isinstance(value, list):
-            inside = isinstance(step, int) and step < len(value)  # type: ignore[arg-type]
-        if not inside and not (missing and number == len(loc) - 1):
-            continue
-        path += _step(step, first=not path)
-        value = value[step] if inside else None
+        else:
+            inside = isinstance(value, list) and isinstance(step, int) and step < len(cast("list[Any]", value))
+        if inside or (missing and number == len(loc) - 1):
+            path += _step(step, first=not path)
+            value = cast("Any", value)[step] if inside else None
     return path
 
 

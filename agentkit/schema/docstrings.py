@@ -1,8 +1,8 @@
 """What a docstring says: a description, and a line for each parameter.
 
 Four styles are read, found out per docstring by their marks: Google (`Args:`), NumPy (underlined sections),
-reST (`:param x:`) and Epydoc (`@param x:`). The first is read here, since it is the common one and a tool's schema should
-be cheap; the fields of the others are cut out here and read by docstring_parser, which is imported only for them.
+reST (`:param x:`) and Epydoc (`@param x:`). The first is read here, since it is the common one and a tool's schema
+should be cheap; the fields of the others are cut out here and read by docstring_parser, imported only for them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ _ENTRY = re.compile(r"^(\*{0,2}\w+)[ \t]*(?:\((?:.*?)\))?[ \t]*(?:[:\uff1a]|[ \t
 _BULLET = re.compile(r"(?:[-*+•]|\d+[.)])\s")
 
 _PARAMETERS = frozenset(
-    "args arguments parameters params parameter attributes 参数 參數 引数".split()
-    + ["keyword args", "keyword arguments", "other parameters", "other args", "other arguments"]
+    {
+        *("args", "arguments", "parameters", "params", "parameter", "attributes", "参数", "參數", "引数"),
+        *("keyword args", "keyword arguments", "other parameters", "other args", "other arguments"),
+    }
 )
 _ERRORS = frozenset({"raises", "raise", "except", "exceptions", "warns"})
 _DROPPED_FIELDS = frozenset(

@@ -1,12 +1,12 @@
-"""Types as JSON Schema by pydantic, made lean: no titles, no definition that is used only once, one order of keys."""
+"""Types as JSON Schema by pydantic, made lean: no titles, no definition used only once, one order of keys."""
 
 from __future__ import annotations
 
 import functools
 import math
 import typing
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.schema import docstrings
 from agentkit.schema.signature import ABSENT, EMPTY, Param
@@ -20,7 +20,10 @@ Json = dict[str, Any]
 _ORDER = {
     key: rank
     for rank, key in enumerate(
-        "$ref type format const enum anyOf oneOf allOf items prefixItems properties required additionalProperties".split()
+        (
+            *("$ref", "type", "format", "const", "enum", "anyOf", "oneOf", "allOf", "items", "prefixItems"),
+            *("properties", "required", "additionalProperties"),
+        )
     )
 }
 _LAST = {"description": 1, "default": 2, "examples": 3, "$defs": 4}
@@ -51,7 +54,7 @@ def adapter(
         namespace: Names for annotations that are still texts.
 
     Raises:
-        PydanticSchemaGenerationError, PydanticUndefinedAnnotation, …: Whatever pydantic raises for a type it cannot read.
+        Exception: Whatever pydantic raises for a type that it cannot read.
     """
     from pydantic import ConfigDict, TypeAdapter
     from pydantic_core import core_schema
@@ -84,7 +87,7 @@ def _generator() -> type[GenerateJsonSchema]:
     class Generator(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
 
-        def field_title_should_be_set(self, schema: Any) -> bool:
+        def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's own form
             return False
 
         def encode_default(self, dft: Any) -> Any:
@@ -107,7 +110,7 @@ def _generator() -> type[GenerateJsonSchema]:
 
 def _sorted(value: Any) -> Any:
     """A set as a list in a fixed order, so that the schema is the same in each process."""
-    return sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+    return sorted(cast("set[Any]", value), key=repr) if isinstance(value, set | frozenset) else value
 
 
 def _of_class(schema: Json, cls: Any) -> Json:
@@ -192,13 +195,13 @@ def take_field(one: Param) -> None:
     from pydantic.fields import FieldInfo
     from pydantic_core import PydanticUndefined
 
-    kind = Any if one.annotation is EMPTY else one.annotation
+    kind: Any = Any if one.annotation is EMPTY else one.annotation
     words = text_of(getattr(kind, "__metadata__", ()))
     if is_field(one.default):
-        info: Any = FieldInfo.from_annotated_attribute(kind, one.default)
+        info = cast("Any", FieldInfo).from_annotated_attribute(kind, one.default)
         one.default = EMPTY
     else:
-        info = FieldInfo.from_annotation(kind)
+        info = cast("Any", FieldInfo).from_annotation(kind)
     limits = [limit for limit in info.metadata if not isinstance(limit, str)]
     if info.discriminator is not None:
         limits.append(field(discriminator=info.discriminator))
@@ -211,8 +214,9 @@ def take_field(one: Param) -> None:
         one.fill = lambda: info.get_default(call_default_factory=True, validated_data={})
     extra: Json = {"title": info.title, "description": info.description or words, "examples": info.examples}
     extra["deprecated"] = True if info.deprecated else None
-    if isinstance(info.json_schema_extra, dict):
-        extra.update(info.json_schema_extra)
+    more: Any = info.json_schema_extra
+    if isinstance(more, dict):
+        extra.update(cast("Json", more))
     one.extra = {key: value for key, value in extra.items() if value is not None}
 
 
@@ -227,7 +231,7 @@ def schema_of(adapter: TypeAdapter[Any]) -> Json:
 
 def default_of(value: Any) -> Any:
     """A default as a JSON value. Raises `ValueError` where JSON cannot carry it."""
-    kind = type(value)
+    kind = cast("Any", type(value))
     if value is None or kind in (str, bool, int) or (kind is float and math.isfinite(value)):
         return value
     if kind in (list, tuple) and all(type(one) in (str, bool, int) for one in value):
@@ -239,19 +243,6 @@ def default_of(value: Any) -> Any:
     return from_json(to_json(_sorted(value), inf_nan_mode="constants"), allow_inf_nan=False)
 
 
-def _inner(schema: Json) -> Iterator[tuple[Json, Any, Any]]:
-    """The subschemas of a schema, each with the container and the key under which it stands."""
-    for key, value in schema.items():
-        if key in _MAPS and isinstance(value, dict):
-            for name in value:
-                yield value[name], value, name
-        elif key in _LISTS and isinstance(value, list):
-            for number, one in enumerate(value):
-                yield one, value, number
-        elif key in _SINGLE and isinstance(value, dict):
-            yield value, schema, key
-
-
 def lean(schema: Json) -> Json:
     """A schema without needless words: definitions used once are put where they are used; keys in one order.
 
@@ -261,77 +252,68 @@ def lean(schema: Json) -> Json:
     root = {key: value for key, value in schema.items() if key != "$defs"}
     uses: dict[str, int] = {}
     _count(root, uses, defs)
-    recursive = {name for name in uses if _reaches(defs, name, name, set())}
-    kept = {name for name in uses if uses[name] > 1 or name in recursive}
+    kept = {name for name in uses if uses[name] > 1 or _reaches(defs, name)}
     whole = _put(root, defs, kept)
     if kept:
         whole["$defs"] = {name: _put(defs[name], defs, kept) for name in sorted(kept)}
     return ordered(whole)
 
 
-def _target(schema: Any, defs: Mapping[str, Json]) -> str | None:
-    ref = schema.get("$ref") if isinstance(schema, dict) else None
+def _mapped(schema: Json, change: Callable[[Any], Any]) -> Json:
+    """A copy with each subschema changed; what only looks like one (in a default, an example) is left alone."""
+    copy: Json = {}
+    for key, value in schema.items():
+        if key in _MAPS and isinstance(value, dict):
+            copy[key] = {name: change(one) for name, one in cast("Json", value).items()}
+        elif key in _LISTS and isinstance(value, list):
+            copy[key] = [change(one) for one in cast("list[Any]", value)]
+        else:
+            copy[key] = change(value) if key in _SINGLE else value
+    return copy
+
+
+def _target(schema: Json, defs: Mapping[str, Json]) -> str | None:
+    ref = schema.get("$ref")
     name = ref.removeprefix(_REF) if isinstance(ref, str) and ref.startswith(_REF) else None
     return name if name in defs else None
 
 
-def _count(schema: Json, uses: dict[str, int], defs: Mapping[str, Json]) -> None:
+def _count(schema: Any, uses: dict[str, int], defs: Mapping[str, Json]) -> Any:
     """Count how often each definition is used, following each but once."""
-    if (name := _target(schema, defs)) is not None:
-        uses[name] = uses.get(name, 0) + 1
-        if uses[name] == 1:
-            _count(defs[name], uses, defs)
-    for one, _, _ in _inner(schema):
-        if isinstance(one, dict):
-            _count(one, uses, defs)
+    if isinstance(schema, dict):
+        here = cast("Json", schema)
+        if (name := _target(here, defs)) is not None:
+            uses[name] = uses.get(name, 0) + 1
+            if uses[name] == 1:
+                _count(defs[name], uses, defs)
+        _mapped(here, lambda one: _count(one, uses, defs))
+    return None
 
 
-def _reaches(defs: Mapping[str, Json], start: str, goal: str, seen: set[str]) -> bool:
-    found: dict[str, int] = {}
-    _count(defs[start], found, dict.fromkeys(defs, {}))
-    for name in found:
-        if name == goal:
-            return True
-        if name not in seen:
-            seen.add(name)
-            if _reaches(defs, name, goal, seen):
-                return True
-    return False
+def _reaches(defs: Mapping[str, Json], name: str) -> bool:
+    """Whether a definition holds itself."""
+    uses: dict[str, int] = {name: 1}  # so that its second use is not followed
+    _count(defs[name], uses, defs)
+    return uses[name] > 1
 
 
 def _put(schema: Any, defs: Mapping[str, Json], kept: set[str]) -> Any:
     """A copy with the definitions that are not kept put in; what stands beside a reference wins."""
     if not isinstance(schema, dict):
         return schema
-    name = _target(schema, defs)
+    here = cast("Json", schema)
+    name = _target(here, defs)
     if name is not None and name not in kept:
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        beside = {key: value for key, value in here.items() if key != "$ref"}
         return _put({**defs[name], **beside}, defs, kept)
-    copy: Json = {}
-    for key, value in schema.items():
-        if key == "discriminator":
-            continue  # OpenAPI's, not JSON Schema's; the alternatives say it by a `const` each
-        if key in _MAPS and isinstance(value, dict):
-            copy[key] = {name: _put(one, defs, kept) for name, one in value.items()}
-        elif key in _LISTS and isinstance(value, list):
-            copy[key] = [_put(one, defs, kept) for one in value]
-        else:
-            copy[key] = _put(value, defs, kept) if key in _SINGLE else value
-    return copy
+    # `discriminator` is OpenAPI's, not JSON Schema's; the alternatives say it by a `const` each
+    return _mapped({key: here[key] for key in here if key != "discriminator"}, lambda one: _put(one, defs, kept))
 
 
 def ordered(schema: Any) -> Any:
     """A copy with the keywords in one order: what it is, its parts, its limits, then the words about it."""
     if not isinstance(schema, dict):
         return schema
-    keys: list[str] = sorted(schema, key=lambda key: (_LAST.get(key, 0), _ORDER.get(key, len(_ORDER)), key))
-    copy: Json = {}
-    for key in keys:
-        value = schema[key]
-        if key in _MAPS and isinstance(value, dict):
-            copy[key] = {name: ordered(one) for name, one in value.items()}
-        elif key in _LISTS and isinstance(value, list):
-            copy[key] = [ordered(one) for one in value]
-        else:
-            copy[key] = ordered(value) if key in _SINGLE else value
-    return copy
+    here = cast("Json", schema)
+    keys = sorted(here, key=lambda key: (_LAST.get(key, 0), _ORDER.get(key, len(_ORDER)), key))
+    return _mapped({key: here[key] for key in keys}, ordered)

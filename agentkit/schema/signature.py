@@ -6,13 +6,15 @@ import functools
 import inspect
 import os
 import re
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from agentkit.errors import ConfigurationError
+
+Hidden = Callable[[Any], bool]
+"""Whether an annotation marks the parameter that the run fills; also asked with the text of one that has no meaning."""
 
 EMPTY: Any = inspect.Parameter.empty
 ABSENT: Any = object()
@@ -68,15 +70,13 @@ class Source:
 
     def __init__(self, function: Any) -> None:
         inner = _innermost(function)
-        self.function = inner if isinstance(inner, types.FunctionType) else None
+        self.function: types.FunctionType | None = inner if isinstance(inner, types.FunctionType) else None
         self.label: str = getattr(inner, "__qualname__", None) or repr(function)
         self.names: dict[str, Any] = {}
-        doc = getattr(inner, "__doc__", None)
-        if isinstance(function, types.FunctionType):
-            doc = function.__doc__
-        elif not doc and isinstance(function, types.MethodType):
+        doc = function.__doc__ if isinstance(function, types.FunctionType) else getattr(inner, "__doc__", None)
+        if not doc and isinstance(function, types.MethodType):
             doc = inspect.getdoc(function)
-        elif not doc and not isinstance(function, functools.partial | types.BuiltinFunctionType):
+        elif not doc and _call_of(function) is not None:
             doc = type(function).__doc__
         self.doc: str | None = doc
 
@@ -100,21 +100,27 @@ class Source:
 
 
 def _innermost(function: Any) -> Any:
-    """Look through partials, bound methods, `functools.wraps` and callable objects to the function that does the work."""
+    """Look through partials, methods, `functools.wraps` and objects that can be called, to what does the work."""
     for _ in range(100):
         if isinstance(function, functools.partial):
-            function = typing.cast("functools.partial[Any]", function).func
+            function = cast("functools.partial[Any]", function).func
         elif isinstance(function, types.MethodType | staticmethod | classmethod):
-            function = function.__func__
+            function = cast("types.MethodType", function).__func__
         elif hasattr(function, "__wrapped__"):
             function = function.__wrapped__
-        elif isinstance(function, types.FunctionType | types.BuiltinFunctionType | type):
-            break
-        elif isinstance(call := getattr(type(function), "__call__", None), types.FunctionType):  # noqa: B004 - its code
+        elif (call := _call_of(function)) is not None:
             function = call
         else:
             break
     return function
+
+
+def _call_of(function: Any) -> Any:
+    """The `__call__` that a Python class gives its objects, else `None`."""
+    if isinstance(function, type | types.FunctionType):
+        return None
+    call: Any = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - the function itself
+    return call if isinstance(call, types.FunctionType) else None
 
 
 def signature(function: Any, source: Source) -> list[Param]:
@@ -216,7 +222,7 @@ def _holds_text(annotation: Any) -> bool:
     if metadata := getattr(annotation, "__metadata__", None):
         return metadata is not None and _holds_text(origin)
     arguments = getattr(annotation, "__args__", None)
-    return isinstance(arguments, tuple) and any(_holds_text(one) for one in typing.cast("tuple[Any, ...]", arguments))
+    return isinstance(arguments, tuple) and any(_holds_text(one) for one in cast("tuple[Any, ...]", arguments))
 
 
 def _closure(function: types.FunctionType | None) -> dict[str, Any]:
@@ -234,9 +240,59 @@ def _closure(function: types.FunctionType | None) -> dict[str, Any]:
 def _frames(names: dict[str, Any]) -> dict[str, Any]:
     """The local names of the running functions of the module whose globals these are, the innermost winning."""
     found: dict[str, Any] = {}
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None:
         if frame.f_globals is names and frame.f_locals is not names:
             found = {**frame.f_locals, **found}
         frame = frame.f_back
     return found
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def tool_name(function: Any, source: Source, name: str | None = None) -> str:
+    """The name that is given, else the function's own, checked to be one that endpoints take (WIRE section 3).
+
+    Raises:
+        ConfigurationError: There is none, or it has other characters than ASCII letters, digits, `_` and `-`.
+    """
+    if name is None:
+        name = getattr(function, "__name__", None)
+    if name is None and isinstance(function, functools.partial):
+        name = getattr(source.function, "__name__", None)
+    if name is None:
+        kind: Any = cast("Any", type(function))
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(kind.__name__)).lower()
+    if name == "<lambda>":
+        raise source.fail("a lambda has no name. Give it one: `tool(lambda …, name=…)`")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise source.fail(
+            f"its name is `{name}`, but endpoints take 1 to 64 ASCII letters, digits, `_` and `-`."
+            " Give it another: `name=…`"
+        )
+    return name
+
+
+def in_words(name: str) -> str:
+    """`get_weather` and `getWeather` as "Get weather."."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name).replace("_", " ").replace("-", " ").split()
+    text = " ".join(word if word.isupper() else word.lower() for word in words) or name
+    return text[0].upper() + text[1:] + "."
+
+
+def find_hidden(function: Any, is_hidden: Hidden) -> Param | None:
+    """The parameter that the run fills, of a function whose schema is given. Other types need not be resolvable."""
+    source = Source(function)
+    try:
+        order = signature(function, source)
+    except ConfigurationError:
+        return None
+    for one in order:
+        try:
+            one.annotation = resolve(one.annotation, source)
+        except (Unresolved, ConfigurationError):
+            pass
+        if one.annotation is not EMPTY and is_hidden(one.annotation):
+            return one
+    return None

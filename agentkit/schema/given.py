@@ -1,0 +1,96 @@
+"""The shape of a tool whose JSON Schema was written by hand."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.signature import Param, Source, in_words, tool_name
+
+Json = dict[str, Any]
+
+
+class Given:
+    """The shape of a tool whose JSON Schema was written by hand; it has the face of `Shape`.
+
+    Attributes:
+        name: The tool's name.
+        description: What it does.
+        parameters: The JSON Schema as it was given, with `type` and `properties`.
+        source: Where the function comes from.
+        hidden: The parameter that the run fills, or `None`.
+    """
+
+    __slots__ = ("description", "hidden", "name", "parameters", "source")
+
+    def __init__(
+        self, name: str, description: str, parameters: Mapping[str, Any], source: Source, hidden: Param | None = None
+    ) -> None:
+        """Take a ready schema.
+
+        Raises:
+            ConfigurationError: The name is none for a tool, or the schema is not of type `object`.
+        """
+        name = tool_name(None, source, name)
+        made: Any = dict(parameters) if isinstance(parameters, Mapping) else None  # type: ignore[redundant-expr]
+        if made is None or made.setdefault("type", "object") != "object":
+            raise source.fail("its `parameters` are no JSON Schema of type `object`")
+        if not isinstance(made.setdefault("properties", {}), dict) or not isinstance(made.get("required", []), list):
+            raise source.fail("in its `parameters`, `properties` is no object or `required` no list")
+        self.name = name
+        self.description = description or in_words(name)
+        self.parameters: Json = made
+        self.source = source
+        self.hidden = hidden
+
+    def settle(self, *, first: bool = False) -> None:
+        """There is nothing left to find out."""
+
+    def findings(self) -> list[str]:
+        """Parameters without a description."""
+        properties: dict[str, Any] = self.parameters["properties"]
+        return [f"`{key}` has no description" for key, one in properties.items() if "description" not in (one or {})]
+
+    def check(self, arguments: str | bytes, *, strict: bool | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Read one JSON object; required keys must be there, others only if the schema does not forbid them.
+
+        Raises:
+            ArgumentsInvalid: It is no such object.
+        """
+        from pydantic_core import ValidationError
+
+        text = arguments if arguments.strip() else "{}"
+        try:
+            found: Json = _any_object().validate_json(text)
+        except ValidationError as error:
+            raise from_pydantic(self.name, error, text, self.parameters["properties"]) from None
+        check_text(self.name, text, len(found))
+        known = self.parameters["properties"]
+        problems = [
+            Problem(key, "is required but missing") for key in self.parameters.get("required", ()) if key not in found
+        ]
+        if self.parameters.get("additionalProperties") is False:
+            patterns = [re.compile(one) for one in self.parameters.get("patternProperties", ())]
+            strange = [key for key in found if key not in known and not any(one.search(key) for one in patterns)]
+            problems += [Problem(key, unknown_key(key, known)) for key in strange]
+        elif self.hidden is not None and self.hidden.name in found:
+            problems.append(Problem(self.hidden.name, unknown_key(self.hidden.name, known)))
+        if problems:
+            raise ArgumentsInvalid(self.name, problems)
+        return found
+
+    def place(self, given: dict[str, Any], context: Any = None) -> tuple[list[Any], dict[str, Any]]:
+        """All by keyword."""
+        if self.hidden is not None:
+            given[self.hidden.name] = context
+        return [], given
+
+
+@functools.cache
+def _any_object() -> Any:
+    from pydantic_core import SchemaValidator, core_schema
+
+    return SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
