@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast,
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
-from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict
 
 __all__ = [
     "ArgumentsInvalid",
@@ -220,11 +220,23 @@ class Tool(Generic[P, R_co]):
         return self.name
 
     def definition(self) -> Json:
-        """The tool as the wire has it (WIRE section 3): always with name, description and parameters."""
+        """The tool as the wire has it (WIRE section 3): always with name, description and parameters.
+
+        With `strict`, the parameters are in the strict subset, if they can be; `findings` tells what is lost.
+        """
         function: Json = {"name": self.name, "description": self.description, "parameters": self.schema}
-        if self.strict:
-            function["strict"] = True
+        if self.strict and not (form := strict(self.schema)).obstacles:
+            function |= {"parameters": form.parameters, "strict": True}
         return {"type": "function", "function": function}
+
+    def findings(self) -> list[str]:
+        """What a careful author would mend: undescribed parameters, words about none, what strict mode cannot take."""
+        found = self._shape.findings()
+        if self.strict:
+            form = strict(self.schema)
+            found += [f"sent without strict mode, since {one}" for one in form.obstacles]
+            found += [f"checked here only, since strict mode cannot take it: {one}" for one in form.dropped]
+        return found
 
     def options(self) -> dict[str, Any]:
         """The options by name, to make another tool like this one."""
@@ -299,6 +311,8 @@ def _unbound(function: Any) -> Any:
 
 def _is_async(function: Any) -> bool:
     plain: Any = _unbound(function)
+    if type(plain) is types.FunctionType and not plain.__dict__:
+        return bool(plain.__code__.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
     if not isinstance(plain, types.FunctionType | types.MethodType | functools.partial):
         plain = getattr(cast("Any", type(plain)), "__call__", plain)  # noqa: B004 - the function behind it
     plain = cast("Any", plain)

@@ -5,7 +5,8 @@ described by hand, as pydantic would describe them but without importing it; eve
 
     signature    anything that can be called → its parameters, with their annotations resolved
     docstrings   a docstring of any of four styles → a description, and a line for each parameter
-    lean         types → JSON Schema by pydantic, without needless words; DeepSeek's strict subset of a schema
+    lean         types → JSON Schema by pydantic, without needless words
+    strict       a schema in the subset that DeepSeek's strict mode takes
     arguments    what is wrong with the arguments of a call, told so that a model can mend it
     plain        common types described by hand
     described    parameters described by pydantic
@@ -19,5 +20,6 @@ from agentkit.schema.arguments import ArgumentsInvalid, Problem
 from agentkit.schema.given import Given
 from agentkit.schema.shape import Shape, read
 from agentkit.schema.signature import Source, find_hidden
+from agentkit.schema.strict import strict
 
-__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read"]
+__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read", "strict"]

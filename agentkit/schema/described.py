@@ -28,6 +28,9 @@ def expanded(one: Param) -> list[Param]:
             Param(name, KEYWORD_ONLY, field.kind, EMPTY if field.required else ABSENT) for name, field in fields.items()
         ]
         return [new for field in made for new in expanded(field)]
+    if one.plain is not None and not lean.is_field(one.default):
+        if one.default is not None or not one.plain or one.plain.get("anyOf", [None])[-1] == {"type": "null"}:
+            return [one]
     metadata: tuple[Any, ...] = getattr(one.annotation, "__metadata__", ())
     if lean.is_field(one.default) or not all(isinstance(word, str) for word in metadata):
         lean.take_field(one)
@@ -37,6 +40,7 @@ def expanded(one: Param) -> list[Param]:
     if one.default is None and one.annotation not in (EMPTY, Any, object):
         # the model sees that the default is null, so it may write it
         one.annotation = Union[one.annotation, None]  # noqa: UP007 - made at run time
+        one.plain = None
     return [one]
 
 

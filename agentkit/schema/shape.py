@@ -208,12 +208,16 @@ class Shape:
 
     def _look_at(self, one: Param) -> None:
         """Resolve one annotation; find out whether it is the hidden one."""
+        if self._by_hand and one.kind not in (VAR_POSITIONAL, VAR_KEYWORD):
+            one.plain = plain_schema(one.annotation)
+            if one.plain is not None:
+                return
         try:
             one.annotation = resolve(one.annotation, self.source)
         except Unresolved:
             if not (isinstance(one.annotation, str) and self._is_hidden(one.annotation)):
                 raise
-        if one.annotation is EMPTY or plain_schema(one.annotation) is not None or not self._is_hidden(one.annotation):
+        if one.annotation is EMPTY or not self._is_hidden(one.annotation):
             return
         if self.hidden is not None:
             raise self.source.fail(f"`{self.hidden.name}` and `{one.name}` are both filled by the run. Keep one")
@@ -239,7 +243,7 @@ class Shape:
             return
         if self._by_hand:
             for one in params:
-                schema = plain_schema(kind_of(one))
+                schema = plain_schema(kind_of(one)) if one.plain is None else one.plain
                 if schema is None:
                     break
                 self._plain[one.name] = schema

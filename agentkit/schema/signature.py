@@ -36,10 +36,11 @@ class Param:
         annotation: Its type; a text, or holding one, while that cannot be resolved.
         default: The default that Python or `Field` gives, or `inspect.Parameter.empty`.
         fill: Gives the value where the model gives none and Python would not (`Field` defaults); else `None`.
+        plain: Its JSON Schema, if the type is a common one that was described by hand; else `None`.
         extra: What `Field` and `Annotated` add to the JSON Schema: a description, examples, …
     """
 
-    __slots__ = ("annotation", "default", "extra", "fill", "key", "kind", "name")
+    __slots__ = ("annotation", "default", "extra", "fill", "key", "kind", "name", "plain")
 
     def __init__(self, name: str, kind: int, annotation: Any, default: Any) -> None:
         self.name = name
@@ -48,6 +49,7 @@ class Param:
         self.annotation = annotation
         self.default = default
         self.fill: Callable[[], Any] | None = None
+        self.plain: dict[str, Any] | None = None
         self.extra: dict[str, Any] = {}
 
     @property
@@ -262,8 +264,8 @@ def tool_name(function: Any, source: Source, name: str | None = None) -> str:
     if name is None and isinstance(function, functools.partial):
         name = getattr(source.function, "__name__", None)
     if name is None:
-        kind: Any = cast("Any", type(function))
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(kind.__name__)).lower()
+        kind = str(cast("Any", type(cast("object", function))).__name__)
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
     if name == "<lambda>":
         raise source.fail("a lambda has no name. Give it one: `tool(lambda …, name=…)`")
     if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
