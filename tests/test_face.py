@@ -97,7 +97,7 @@ def sections(docstring: str) -> dict[str, set[str]]:
     for line in docstring.splitlines():
         if line and not line.startswith(" "):
             current = line.removesuffix(":") if line.endswith(":") else ""
-        elif current in found and (entry := re.match(r" {4}([\w, *]+?)(?: \(.*?\))?:(?:\s|$)", line)):
+        elif current in found and (entry := re.match(r" {4}([\w*][\w, *]*?)(?: \(.*?\))?:(?:\s|$)", line)):
             found[current].update(one.strip(" *") for one in entry[1].split(","))
     return found
 
@@ -113,6 +113,8 @@ def arguments(node: Definition) -> set[str]:
     names: set[str] = set()
     for function in functions:
         given = function.args
+        if given.kwarg is not None:  # what `**options` takes is named elsewhere
+            names.update(sections(ast.get_docstring(function) or "")["Args"])
         every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
         names.update(one.arg for one in every if one is not None)
     return names

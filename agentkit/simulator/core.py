@@ -100,7 +100,7 @@ class Simulator:
         """This simulator as an httpx transport, for `httpx.Client` and `httpx.AsyncClient` alike."""
         from agentkit.simulator.transport import SimulatorTransport
 
-        return SimulatorTransport(self)
+        return SimulatorTransport(self.handle)
 
     def _seal(self, body: bytes) -> bytes:
         seal = hashlib.blake2b(body, digest_size=64)

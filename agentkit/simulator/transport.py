@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import httpx
 
 from agentkit.simulator.reply import Cut, Pause, Reply, Step
 
-if TYPE_CHECKING:
-    from agentkit.simulator.core import Simulator
+Handle = Callable[[str, str, Mapping[str, str], bytes], Reply]
+"""Answers a request of this method, path, headers and body: `Simulator.handle`."""
 
 
 class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hands the requests of an `httpx.Client` or `httpx.AsyncClient` to a `Simulator`."""
+    """Hands the requests of an `httpx.Client` or `httpx.AsyncClient` to a simulator's `handle`."""
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request of an `httpx.Client`."""
@@ -36,7 +36,7 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return _response(reply, request, _AsyncBody(reply.steps, _read_timeout(request)))
 
     def _answer(self, request: httpx.Request, body: bytes) -> Reply:
-        return self._simulator.handle(request.method, request.url.path, request.headers, body)
+        return self._handle(request.method, request.url.path, request.headers, body)
 
 
 def _response(
