@@ -1,0 +1,137 @@
+"""The commands and their options. Each one imports what it needs when it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="agentkit",
+    help="Tool-calling agents for DeepSeek and OpenAI-compatible endpoints.",
+    epilog="Exit codes: 0 done, 1 a defect (with a traceback), 2 usage or configuration, 3 waiting for approval,"
+    " 4 limit reached or answer cut, 5 the model did not answer, 6 output invalid, 130 stopped.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+TARGET = "`file.py`, `file.py:name` or `package.module:name`"
+Target = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help=f"{TARGET}: an Agent, or a function that returns one.", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="NAME", help="In place of the agent's, e.g. sim:deepseek-flash (offline)."),
+]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        _end(_version)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Tool-calling agents for DeepSeek and OpenAI-compatible endpoints."""
+
+
+@app.command()
+def demo(
+    plain: Annotated[bool, typer.Option("--plain", help="No colour and no motion, on a terminal too.")] = False,
+    model: Model = None,
+) -> None:
+    """Watch an agent call a tool for two cities at once, offline.
+
+    The model is the built-in simulator: a rule-based stand-in, no language model.
+    """
+    from agentkit.cli import demo
+
+    _end(lambda: demo.demo(model, plain=plain))
+
+
+@app.command()
+def run(
+    target: Target,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROMPT]", help="What to say; `-` or nothing reads standard input.", show_default=False
+        ),
+    ] = None,
+    model: Model = None,
+    json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
+) -> None:
+    """Run an agent on a prompt.
+
+    What the model says goes to standard output as it comes, the steps go to standard error.
+    """
+    from agentkit.cli import run
+
+    _end(lambda: run.run(target, prompt, model, json=json))
+
+
+@app.command()
+def tools(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help=f"{TARGET}: an Agent, or a module of @tool functions.", show_default=False
+        ),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Write the definitions as they are sent, as JSON.")] = False,
+) -> None:
+    """Show the tools of an agent or module, with their parameters."""
+    from agentkit.cli import listing
+
+    _end(lambda: listing.tools(target, json=json))
+
+
+@app.command()
+def models(json: Annotated[bool, typer.Option("--json", help="Write the catalog as JSON.")] = False) -> None:
+    """List the models of the catalog."""
+    from agentkit.cli import listing
+
+    _end(lambda: listing.models(json=json))
+
+
+@app.command()
+def sim(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    profile: Annotated[str, typer.Option(help="Which endpoint to behave like.")] = "deepseek",
+) -> None:
+    """Serve the simulator for any OpenAI client.
+
+    It is a rule-based stand-in, no real model: it speaks DeepSeek's wire format, checks requests as DeepSeek does,
+    and picks tools and answers by rule. It needs the extra `sim`.
+    """
+    from agentkit.cli import serve
+
+    _end(lambda: serve.serve(host, port, profile))
+
+
+def _end(work: Callable[[], int]) -> NoReturn:
+    from agentkit.cli.exit import guarded
+
+    raise typer.Exit(guarded(work))
+
+
+def _version() -> int:
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("agentkit")
+    except PackageNotFoundError:
+        number = "(not installed: run from its source)"
+    sys.stdout.write(f"agentkit {number}\n")
+    return 0

@@ -1,0 +1,150 @@
+"""The other commands, each as a process of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+from shell import COMMAND, CONTROL, ROOT, agentkit, environment, on_terminal
+
+from agentkit.models.catalog import providers
+
+PROBE = """
+import sys
+sys.argv = ["agentkit", "--help"]
+from agentkit.cli import main
+try:
+    main()
+finally:
+    heavy = "rich httpx aiohttp docstring_parser starlette uvicorn agentkit.simulator agentkit.models.open".split()
+    sys.stderr.write(" ".join(one for one in heavy if one in sys.modules))
+"""
+
+
+def test_help_names_every_command_and_loads_nothing_but_typer():
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    for command in ("demo", "run", "tools", "models", "sim"):
+        assert re.search(rf"^  {command} +\w", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("command", ["demo", "sim"])
+def test_help_is_honest_about_the_simulator(command):
+    done = agentkit(command, "--help")
+    assert done.returncode == 0
+    assert "rule-based stand-in" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [("nosuch",), ("run",), ("run", "--nosuch"), ("sim", "--port", "x")])
+def test_a_wrong_command_line_has_code_2(arguments):
+    done = agentkit(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+    assert not CONTROL.search(done.stderr)
+
+
+def test_the_version_is_one_line():
+    done = agentkit("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"agentkit .+\n", done.stdout)
+
+
+def test_the_demo_off_a_terminal_shows_each_step_in_plain_lines():
+    done = agentkit("demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not CONTROL.search(done.stdout)
+    assert "@tool" in done.stdout
+    assert "no language model" in done.stdout
+    words = [line[3:11].strip() for line in done.stdout.splitlines() if re.match(r" \d [a-z]+ ", line)]
+    assert words == ["think", "start", "start", "done", "done", "think", "answer"]
+    assert 'weather(city="Paris") → 18 °C, light rain' in done.stdout
+    assert re.search(
+        r"^2 steps · 2 calls \(up to 2 at once\) · [\d,]+ tokens in.*, [\d,]+ out · \d\.\d s$", done.stdout, re.M
+    )
+    seconds = [float(one) for one in re.findall(r"done +(\d\.\d\d) s", done.stdout)]
+    whole = float(re.search(r"out · (\d\.\d) s", done.stdout)[1])
+    assert whole < sum(seconds)  # the two calls were under way at the same time
+    assert "Try next" in done.stdout
+
+
+def test_the_demo_on_a_terminal_moves_and_tidies_up():
+    code, written = on_terminal("demo")
+    assert code == 0
+    assert "\x1b[" in written
+    assert "\x1b[?25l" in written  # the cursor hides while clocks run
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+    assert re.search(r"\d\.\d\d s weather", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written))
+    assert "Try next" in written
+
+
+@pytest.mark.parametrize(("arguments", "more"), [(["demo", "--plain"], {}), (["demo"], {"NO_COLOR": "1"})])
+def test_a_terminal_can_be_asked_for_plain_text(arguments, more):
+    code, written = on_terminal(*arguments, **more)
+    assert code == 0
+    assert not CONTROL.search(written.replace("\r\n", "\n"))
+
+
+def test_the_models_are_those_of_the_catalog():
+    done = agentkit("models")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
+    assert rows[0] == ["PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "KEY", "USE INSTEAD"]
+    every = {(one.name, row.name) for one in providers().values() for row in one.models}
+    assert {(row[0], row[1]) for row in rows[1:]} - every == {("openai", "NAME")}
+    assert every - {(row[0], row[1]) for row in rows[1:]} == set()
+    assert ["deepseek", "deepseek-flash", "1,048,576", "yes", "by default", "DEEPSEEK_API_KEY"] in rows
+
+    listed = json.loads(agentkit("models", "--json").stdout)
+    assert {(one["provider"], one["model"]) for one in listed} == every
+    assert set(listed[0]) == {"provider", "model", "name", "title", "context", "tools", "thinking", "key", "instead"}
+
+
+def test_the_tools_of_a_target_are_shown_with_their_parameters(tmp_path):
+    done = agentkit("tools", "examples/weather.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^weather +Weather forecast for a city\.$", done.stdout, re.M)
+    assert re.search(r"^  city +string +required +The city's name in English, e\.g\. Paris\.$", done.stdout, re.M)
+    assert re.search(r"^  days +integer += 1 ", done.stdout, re.M)
+    listed = json.loads(agentkit("tools", "examples/weather.py:weather", "--json").stdout)
+    assert [one["function"]["name"] for one in listed] == ["weather"]
+    assert listed[0]["function"]["parameters"]["required"] == ["city"]
+
+
+def test_the_simulator_serves_whoever_has_the_two_lines_it_prints():
+    process = subprocess.Popen(
+        [*COMMAND, "sim", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT
+    )
+    lines = [process.stdout.readline().decode().strip() for _ in range(2)]
+    settings = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    reply = httpx.post(
+        settings["OPENAI_BASE_URL"] + "/chat/completions",
+        headers={"Authorization": f"Bearer {settings['OPENAI_API_KEY']}"},
+        json={"model": "deepseek-flash", "messages": [{"role": "user", "content": "Hello"}]},
+    )
+    assert reply.status_code == 200
+    assert reply.json()["choices"][0]["finish_reason"] == "stop"
+    os.kill(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "no real model" in told.decode()
+    assert told.decode().splitlines()[-1] == "stopped"
+
+
+def test_a_port_that_is_taken_is_said_to_be_so():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = agentkit("sim", "--port", port)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: port {port} of `127.0.0.1` is in use")
+
+
+def test_a_profile_that_is_not_there_is_said_to_be_so():
+    done = agentkit("sim", "--profile", "nosuch")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no simulator profile `nosuch`")
