@@ -82,6 +82,7 @@ class Performer:
 
     @property
     def show(self) -> Emit | None:
+        """Takes events; `None` when nobody looks."""
         return self.request.emit
 
     def seconds_left(self) -> float | None:
@@ -90,6 +91,7 @@ class Performer:
         return None if deadline is None else max(0.0, deadline - time.monotonic())
 
     def out_of_time(self) -> LimitReached:
+        """The error that says that the run's `seconds` are over; it is returned, not raised."""
         text = self.request.transcript.text
         return LimitReached("the run's time is over: it stopped at its limit `seconds`", limit="seconds", text=text)
 
@@ -135,6 +137,7 @@ class Performer:
             return failure(call, error)
 
     def begin(self, ready: Ready) -> None:
+        """Start the call's clock, and show that its function begins."""
         ready.began = time.monotonic()
         if self.show is not None:
             self.show(ToolStarted(ready.call))

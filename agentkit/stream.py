@@ -78,6 +78,7 @@ class Pipe:
         self.thread: int | None = None
 
     def in_caller(self, work: Callable[[], Any]) -> Any:
+        """Run `work` in the thread that iterates the stream; give its value or raise what it raised."""
         job = _Job(work)
         self.items.put(job)
         return job.wait(self.stop)
@@ -181,10 +182,12 @@ class AsyncPipe:
         self.waiter: asyncio.Future[None] | None = None
 
     def put(self, event: Event) -> None:
+        """Give an event to whoever iterates the stream."""
         self.items.append(event)
         self.wake()
 
     def wake(self) -> None:
+        """Wake whoever waits for an event; it then looks for one, and whether the run is over."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
