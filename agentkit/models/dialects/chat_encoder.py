@@ -34,7 +34,6 @@ _PLAIN = (
     "frequency_penalty",
     "presence_penalty",
     "reasoning_effort",
-    "response_format",
     "logprobs",
     "top_logprobs",
     "seed",
@@ -116,7 +115,7 @@ class ChatEncoder:
         self._next, self._turn, self._mark = 0, -1, None
         self._calls, self._answers, self._late = {}, {}, []
         self._body = bytearray(b'{"model":' + jsontext.write(head[1]) + b',"messages":[')
-        if head[0] is not None:
+        if head[0]:
             self._put(jsontext.write({"role": "system", "content": head[0]}))
 
     def _look_for_turn(self, entries: Sequence[Entry]) -> None:
@@ -146,12 +145,12 @@ class ChatEncoder:
         if isinstance(entry, Assistant):
             self._flush()
             start = len(self._body)
+            for call in entry.tool_calls:
+                self._calls.setdefault(call.id, call)
             message, reasoned = self._assistant(entry)
             if reasoned and self._mark is None:
                 self._mark = (self._next, start)
             self._put(message)
-            for call in entry.tool_calls:
-                self._calls.setdefault(call.id, call)
         elif self._calls:
             self._late.append(_said(entry))
         else:
@@ -175,26 +174,24 @@ class ChatEncoder:
         return [part for message in messages + self._late for part in (b",", message)]
 
     def _assistant(self, message: Assistant) -> tuple[bytes, bool]:
-        """The message as JSON, and whether it carries reasoning."""
+        """The message with the calls just opened as JSON, and whether it carries reasoning."""
         fields: dict[str, Any] = {"role": "assistant", "content": message.text}
         policy = self._row.reasoning
-        reasoned = policy == "always" or (policy == "turn" and self._next > self._turn)
-        if reasoned:
+        if policy == "always" or (policy == "turn" and self._next > self._turn):
             if self._thinks:
                 fields["reasoning_content"] = message.reasoning or ""
             elif message.reasoning:
                 fields["reasoning_content"] = message.reasoning
-        if message.tool_calls:
-            unique = {call.id: call for call in reversed(message.tool_calls)}
+        if self._calls:
             fields["tool_calls"] = [
                 {
                     "id": call.id,
                     "type": "function",
                     "function": {"name": call.name, "arguments": _replayed(call.arguments)},
                 }
-                for call in reversed(unique.values())
+                for call in self._calls.values()
             ]
-        return jsontext.write(fields), reasoned
+        return jsontext.write(fields), "reasoning_content" in fields
 
     def _tail_for(self, request: Request, stream: bool) -> bytes:
         """What stands behind the messages; made anew only when tools, settings or `stream` are others."""
@@ -206,7 +203,9 @@ class ChatEncoder:
         if stream:
             fields |= {"stream": True, "stream_options": {"include_usage": True}}
         fields |= request.settings.extra_body
-        fields.pop("model", None)
+        fields.pop("model", None)  # it stands in the head
+        if not fields.get("stream"):
+            fields.pop("stream_options", None)  # refused without (WIRE section 3)
         tail = b"]"
         if request.tools and "tools" not in fields:
             if self._tools_of is not request.tools:
@@ -241,6 +240,8 @@ def _options(settings: Settings, *, tools: bool) -> dict[str, Any]:
         value = getattr(settings, name)
         if value is not None:
             fields[name] = value
+    if settings.response_format is not None:
+        fields["response_format"] = dict(settings.response_format)
     if settings.stop:
         fields["stop"] = settings.stop if isinstance(settings.stop, str) else list(settings.stop)
     return fields
