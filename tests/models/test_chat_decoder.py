@@ -394,6 +394,25 @@ class TestTheEnd:
             came.add(decoder.partial().text)
         assert {"", "a longer ", "a longer ü", "a longer ünswer"} <= came
 
+    @each(lambda: sorted(completions(streamed=True), key=lambda one: len(one.body))[:20])
+    def test_wherever_a_recorded_stream_is_cut_off_it_is_whole_or_lost(self, recording):
+        whole, _ = decode(recording.body)
+        for at in range(8, len(recording.body)):
+            decoder = Chat().decoder(ROW, deltas=False)
+            decoder.feed(recording.body[:at])
+            try:
+                came = decoder.finish()
+            except ConnectionLost:
+                came = decoder.partial()
+                assert came.finish_reason is None
+            else:
+                assert came.finish_reason == whole.finish_reason
+            assert whole.text.startswith(came.text)
+            assert (whole.reasoning or "").startswith(came.reasoning or "")
+            for mine, theirs in zip(came.tool_calls, whole.tool_calls, strict=False):
+                assert theirs.arguments.startswith(mine.arguments)
+        assert decoder.finish() == came == whole
+
     def test_nothing_but_keep_alives_is_a_lost_connection(self):
         with pytest.raises(ConnectionLost, match="before the answer"):
             decode(b": keep-alive\n\n" * 5)

@@ -141,7 +141,10 @@ class ChatDecoder:
             ModelError: It says that the endpoint failed.
         """
         if self._events is not None:
-            self._read(self._events.close(), [])
+            try:
+                self._read(self._events.close(), [])
+            except Unreadable:  # the last event was cut in its middle
+                pass
             if self._finish is None and not self._done:
                 raise self._broken_off(self._events)
         elif self._body is None:
@@ -153,6 +156,7 @@ class ChatDecoder:
             except ValueError as error:
                 raise self._no_json(body) from error
             self._take_body(data, [])
+            self._whole = True
         return self.partial()
 
     def partial(self) -> Assistant:
