@@ -7,6 +7,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line in `sys.argv`; always ends in `SystemExit` with a code of `agentkit.cli.exit`."""
-    from agentkit.cli.app import app
+    try:
+        from agentkit.cli.app import app
 
-    app(prog_name="agentkit")
+        app(prog_name="agentkit")
+    except KeyboardInterrupt:  # so early that no command had begun
+        raise SystemExit(130) from None

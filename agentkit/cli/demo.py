@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,17 @@ from agentkit.cli.show import Screen, console_for
 if TYPE_CHECKING:
     from rich.console import Console
 
-STAND_IN = """\
-The model here is the built-in simulator: a rule-based stand-in, no language model. It matches the words of the
-prompt with the tools and writes its replies by rule. Everything else is real: the same requests, the same stream of
-events, the same tools in threads as with a model behind an API."""
+STAND_IN = (
+    "The model here is the built-in simulator: a rule-based stand-in, no language model. It matches the words of the"
+    " prompt with the tools and writes its replies by rule. Everything else is real: the same requests, the same"
+    " stream of events, the same tools in threads as with a model behind an API."
+)
 
 NEXT = """\
 Try next:
-  agentkit run examples/calculator.py      another agent, from a checkout of agentkit
-  agentkit sim                             the stand-in as a server, for any OpenAI client
-  export DEEPSEEK_API_KEY=…                then `agentkit demo --model deepseek:deepseek-flash`: a real model"""
+  agentkit run examples/calculator.py "What is 2 * (3 + 4)?"
+  agentkit sim                                    the stand-in as a server
+  agentkit demo --model deepseek:deepseek-flash   with DEEPSEEK_API_KEY set"""
 
 
 def demo(model: str | None, *, plain: bool) -> int:
@@ -40,7 +42,7 @@ def demo(model: str | None, *, plain: bool) -> int:
     _show_program(console, source)
     console.print()
     if model is None or model.startswith("sim:"):
-        console.print(f"{STAND_IN}\n", style="dim")
+        console.print(textwrap.fill(STAND_IN, min(console.width, 100)) + "\n", style="dim")
     console.print("agent.stream(prompt), event by event:\n", style="dim")
     with agent.stream(prompt, model=model) as stream, Screen(console, thoughts=True, starts=True) as screen:
         for event in stream:

@@ -51,30 +51,43 @@ def code_of(error: BaseException) -> int:
 
 def guarded(work: Callable[[], int]) -> int:
     """Do a command's work and turn whatever ends it into an exit code and at most one message on stderr."""
-    _forgive_encodings()
+    _ready_streams()
+    code = _ended(work)
     try:
-        code = work()
         sys.stdout.flush()
+    except OSError as error:
+        return code or _unwritten(error)
+    return code
+
+
+def _ended(work: Callable[[], int]) -> int:
+    try:
+        return work()
     except KeyboardInterrupt as error:
         _say(str(error) or "stopped")
         return STOPPED
     except AgentkitError as error:
-        _say(paragraph(f"error: {error}"))
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        _say(paragraph(f"error: {error}{notes}"))
         return code_of(error)
     except SystemExit as error:
         _say(paragraph(f"error: the target's code ended the program with `SystemExit({error.code!r})`"))
         return DEFECT
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            _say(_defect(error))
-            return DEFECT
-        for stream in (sys.stdout, sys.stderr):
-            _let_go(stream)
-        return PIPE_CLOSED
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+            return _unwritten(error)
         _say(_defect(error))
         return DEFECT
-    return code
+
+
+def _unwritten(error: OSError) -> int:
+    """End without a further try to write: the interpreter would make one, and complain, when it ends."""
+    _let_go(sys.stdout)
+    if error.errno == errno.EPIPE:
+        _let_go(sys.stderr)  # which may be the same pipe
+        return PIPE_CLOSED
+    _say(f"error: cannot write: {error.strerror}")
+    return DEFECT
 
 
 def paragraph(text: str) -> str:
@@ -118,9 +131,11 @@ def _let_go(stream: TextIO) -> None:
         return
 
 
-def _forgive_encodings() -> None:
-    """Show `?` for what a terminal's encoding has no sign for, rather than fail in the middle of an answer."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
+def _ready_streams() -> None:
+    """Have somewhere to write to, and write `?` for what an encoding has no sign for rather than fail half-way."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the program
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        elif (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="replace")

@@ -48,7 +48,11 @@ class Motion:
 
     def remove(self, key: str) -> None:
         """Take one line away; harmless where it is not there."""
-        if self._under_way.pop(key, None) is not None and not self._under_way:
+        if self._under_way.pop(key, None) is None or self._live is None:
+            return
+        if self._under_way:
+            self._live.refresh()  # else the line stays until the next tick, beside what is shown in its place
+        else:
             self.clear()
 
     def clear(self) -> None:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any, cast
 
 from agentkit.agent import Agent
-from agentkit.errors import ConfigurationError
+from agentkit.errors import AgentkitError, ConfigurationError
 from agentkit.tools import Tool
 
 
@@ -72,9 +73,13 @@ def load(target: str) -> Target:
             f"`{target}` names no file or module: write `file.py`, `file.py:name` or `module:name`"
         )
     path = Path(place)
-    if path.suffix == ".py" or len(path.parts) > 1 or path.is_file() or not _dotted(place):
-        return Target(_from_file(path), place, name)
-    return Target(_from_module(place), place, name)
+    is_file = path.suffix == ".py" or len(path.parts) > 1 or path.is_file() or not _dotted(place)
+    try:
+        return Target(_from_file(path) if is_file else _from_module(place), place, name)
+    except AgentkitError as error:
+        if where := _raised_at(error):
+            error.add_note(where)
+        raise
 
 
 def agent_of(target: str) -> Agent:
@@ -160,6 +165,15 @@ def _called(function: Callable[..., Any], place: str) -> Any:
     except TypeError as error:
         raise ConfigurationError(f"`{place}` cannot be called without arguments: {error}") from error
     return function()
+
+
+def _raised_at(error: AgentkitError) -> str:
+    """The line of the target's code, such as `shop.py:14`, in which it got this error; `""` if it did not."""
+    package = str(Path(__file__).parents[1])
+    frames = extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith((package, "<frozen "))]
+    in_module = any(frame.name == "<module>" for frame in theirs)
+    return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno}" if in_module else ""
 
 
 def _named(module: ModuleType, kind: type[Any]) -> list[str]:

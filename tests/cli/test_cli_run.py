@@ -6,12 +6,12 @@ import signal
 import subprocess
 
 import pytest
-from shell import COMMAND, CONTROL, ROOT, agentkit, environment, on_terminal
+from shell import COMMAND, CONTROL, ROOT, agentkit, environment, here, on_terminal
 
 from agentkit import Finished, TextDelta, ToolStarted
 from agentkit.events import CallModel, load
 
-WEATHER = "examples/weather.py"
+WEATHER = ROOT / "examples" / "weather.py"
 
 SCRIPTED = """
 from agentkit import *
@@ -84,7 +84,7 @@ def test_json_is_one_event_a_line_that_reads_back_in_order():
 
 @pytest.mark.parametrize("prompt", [(), ("-",)])
 def test_the_prompt_may_come_from_stdin(prompt):
-    done = agentkit("run", WEATHER, *prompt, stdin="How is the weather in Oslo?\n")
+    done = here("run", WEATHER, *prompt, stdin="How is the weather in Oslo?\n")
     assert done.returncode == 0
     assert "Oslo" in done.stdout
 
@@ -93,18 +93,18 @@ def test_no_prompt_at_all_is_asked_for():
     code, written = on_terminal("run", WEATHER)
     assert code == 2
     assert "error: there is no prompt" in written
-    done = agentkit("run", WEATHER)
+    done = here("run", WEATHER)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the prompt is empty")
 
 
 def test_a_model_without_its_key_says_which_variable_and_what_runs_offline():
-    done = agentkit("run", WEATHER, "Hi", "--model", "deepseek:deepseek-flash")
+    done = here("run", WEATHER, "Hi", "--model", "deepseek:deepseek-flash")
     assert done.returncode == 2
     assert "DEEPSEEK_API_KEY" in done.stderr
     assert "sim:deepseek-flash" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    done = agentkit("run", WEATHER, "Weather in Lima?", "--model", "sim:deepseek-flash")
+    done = here("run", WEATHER, "Weather in Lima?", "--model", "sim:deepseek-flash")
     assert done.returncode == 0
 
 
@@ -123,14 +123,12 @@ def test_a_model_without_its_key_says_which_variable_and_what_runs_offline():
         ("KeyboardInterrupt()", 130, "stopped in step 1"),
     ],
 )
-def test_each_way_to_end_has_its_code_and_one_line(target, monkeypatch, capsys, reply, code, said):
-    from agentkit.cli.app import app
-
-    path = target(f"agent = Agent(Model({reply}))")
-    with pytest.raises(SystemExit) as ended:
-        app(["run", str(path), "Hi"], prog_name="agentkit")
-    assert ended.value.code == code
-    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+def test_each_way_to_end_has_its_code_and_one_line(target, reply, code, said):
+    done = here("run", target(f"agent = Agent(Model({reply}))"), "Hi")
+    assert done.returncode == code
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(said)
 
 
 def test_a_defect_of_the_target_shows_where_it_is(target):
@@ -144,7 +142,7 @@ def test_a_defect_of_the_target_shows_where_it_is(target):
 
 
 def test_a_target_that_is_no_python_shows_the_line_and_no_machinery(target):
-    done = agentkit("run", target("def broken(:\n"), "Hi")
+    done = here("run", target("def broken(:\n"), "Hi")
     assert done.returncode == 1
     assert "SyntaxError" in done.stderr
     assert "shop.py" in done.stderr
@@ -153,7 +151,7 @@ def test_a_target_that_is_no_python_shows_the_line_and_no_machinery(target):
 
 
 def test_a_target_that_ends_the_program_is_a_defect(target):
-    done = agentkit("tools", target("raise SystemExit(0)"))
+    done = here("tools", target("raise SystemExit(0)"))
     assert done.returncode == 1
     assert done.stderr == "error: the target's code ended the program with `SystemExit(0)`\n"
 
@@ -168,7 +166,7 @@ def lookup(key: str) -> str:
 asked = calls(("1", "lookup", '{"key": "secret"}'), ("2", "nothing", "{}"))
 agent = Agent(Model(asked, Assistant("Sorry.", finish_reason="stop")), tools=[lookup])
 """)
-    done = agentkit("run", path, "Hi")
+    done = here("run", path, "Hi")
     assert (done.returncode, done.stdout) == (0, "Sorry.\n")
     lines = done.stderr.splitlines()
     assert len(lines) == 4
@@ -221,7 +219,7 @@ from agentkit.events import Restarted, Retried
 agent = Agent(Model([TextDelta("Half an"), Retried(1, 0.0, "it broke"), Restarted(), TextDelta("All of it."),
                      Assistant("All of it.", finish_reason="stop")]))
 """)
-    done = agentkit("run", path, "Hi")
+    done = here("run", path, "Hi")
     assert done.stdout == "Half an\nAll of it.\n"
     assert "retry" in done.stderr
     assert "it broke" in done.stderr
@@ -229,8 +227,20 @@ agent = Agent(Model([TextDelta("Half an"), Retried(1, 0.0, "it broke"), Restarte
 
 def test_what_no_encoding_can_write_does_not_end_the_run(target):
     path = target("agent = Agent(Model(Assistant('caf\\u00e9 \\ud800 \\u6f22', finish_reason='stop')))")
-    done = agentkit("run", path, "Hi", PYTHONIOENCODING="ascii")
+    done = here("run", path, "Hi", encoding="ascii")
     assert (done.returncode, done.stdout) == (0, "caf?  ?\n")
+
+
+def test_a_full_disk_is_no_defect():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, "models"], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"error: cannot write: No space left on device\n"
+
+
+def test_it_runs_without_any_streams():
+    done = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *COMMAND, "models"], env=environment(), check=False)
+    assert done.returncode == 0
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(target):

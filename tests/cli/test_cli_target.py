@@ -129,6 +129,12 @@ def test_a_module_that_the_target_lacks_is_not_mistaken_for_the_target(target):
         agent_of(target("import nosuchneighbour"))
 
 
+def test_an_error_in_the_targets_own_code_says_the_line(target):
+    with pytest.raises(ConfigurationError) as raised:
+        agent_of(target(TOOL.lstrip() + "\na = Agent(tools=[3])\n"))
+    assert raised.value.__notes__ == ["shop.py:8"]
+
+
 def test_tools_are_found_in_an_agent_a_module_a_list_or_by_themselves(target):
     assert [tool.name for tool in tools_of(target(ONE))] == ["ping"]
     assert [tool.name for tool in tools_of(target(TOOL, "b.py"))] == ["ping"]
