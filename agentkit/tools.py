@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast,
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
-from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict_form
 
 __all__ = [
     "ArgumentsInvalid",
@@ -225,7 +225,7 @@ class Tool(Generic[P, R_co]):
         With `strict`, the parameters are in the strict subset, if they can be; `findings` tells what is lost.
         """
         function: Json = {"name": self.name, "description": self.description, "parameters": self.schema}
-        if self.strict and not (form := strict(self.schema)).obstacles:
+        if self.strict and not (form := strict_form(self.schema)).obstacles:
             function |= {"parameters": form.parameters, "strict": True}
         return {"type": "function", "function": function}
 
@@ -233,7 +233,7 @@ class Tool(Generic[P, R_co]):
         """What a careful author would mend: undescribed parameters, words about none, what strict mode cannot take."""
         found = self._shape.findings()
         if self.strict:
-            form = strict(self.schema)
+            form = strict_form(self.schema)
             found += [f"sent without strict mode, since {one}" for one in form.obstacles]
             found += [f"checked here only, since strict mode cannot take it: {one}" for one in form.dropped]
         return found

@@ -20,6 +20,6 @@ from agentkit.schema.arguments import ArgumentsInvalid, Problem
 from agentkit.schema.given import Given
 from agentkit.schema.shape import Shape, read
 from agentkit.schema.signature import Source, find_hidden
-from agentkit.schema.strict import strict
+from agentkit.schema.strict import strict_form
 
-__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read", "strict"]
+__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read", "strict_form"]

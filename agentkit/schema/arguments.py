@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 10
 """So many problems are listed one by one; of the others only the number is told."""
 
+EMPTY_TEXTS = frozenset({"", "null", b"", b"null"})
+"""What models write for no arguments, apart from `{}`."""
+
 _GOT = 80
 """A wrong value is shown up to this many characters."""
 
@@ -23,6 +26,7 @@ _SUBJECT = re.compile(
     r"|Object|Enumeration|Arguments) should "
 )
 _OWN_ERROR = re.compile(r"^(?:Value error|Assertion failed), ")
+_PLACE = re.compile(r"at line (\d+) column (\d+)")
 _PLAIN_KEY = re.compile(r"[^\W\d]\w*")
 
 
@@ -31,7 +35,7 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        path: Where: `orders[0].price`; `""` for the arguments as a whole.
+        path: Where: `orders[0].price`; `arguments` for all of them.
         problem: What is wrong, and what is expected: "must be a valid integer".
         got: The value as JSON, cut if it is long; `None` where there is none to show.
     """
@@ -92,9 +96,13 @@ def from_pydantic(tool: str, error: ValidationError, text: str | bytes, known: I
     found: dict[str, list[str]] = {}
     values: dict[str, str | None] = {}
     whole_input = _load(text)
-    for one in error.errors(include_url=False):
-        if one["type"] in ("json_invalid", "string_unicode"):
-            return whole(tool, _not_json(str(one["msg"]), text))
+    problems = error.errors(include_url=False)
+    if not problems[0]["loc"] and problems[0]["type"] in ("json_invalid", "string_unicode"):
+        return whole(tool, _not_json(problems[0]["msg"], text))
+    for one in problems:
+        if len(found) > MOST_PROBLEMS:  # these are told by their number only
+            found.setdefault(str(len(found)), [])
+            continue
         loc, missing = one["loc"], one["type"] in ("missing", "missing_argument")
         path = _path(loc, whole_input, missing)
         problem = _words(one["type"], str(one["msg"]), loc, known)
@@ -103,7 +111,7 @@ def from_pydantic(tool: str, error: ValidationError, text: str | bytes, known: I
             found[path].append(problem)
         values[path] = None if missing or one["type"] == "extra_forbidden" else show(one["input"])
     return ArgumentsInvalid(
-        tool, [Problem(path or "arguments", ", or ".join(words), values[path]) for path, words in found.items()]
+        tool, [Problem(path or "arguments", ", or ".join(words), values.get(path)) for path, words in found.items()]
     )
 
 
@@ -112,16 +120,22 @@ def _load(text: str | bytes) -> Any:
 
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
 
 
 def _not_json(message: str, text: str | bytes) -> str:
-    start = text[:_GOT] if isinstance(text, str) else text[:_GOT].decode(errors="replace")
     if "raw data as a unicode" in message:
         return "must be valid Unicode text; there is half of a surrogate pair in it"
     reason = message.removeprefix("Invalid JSON: ")
-    return f"must be one JSON object; what came is not valid JSON ({reason}): {start!r}"
+    near = ""
+    if place := _PLACE.search(reason):  # counted in bytes
+        data = text if isinstance(text, bytes) else text.encode(errors="replace")
+        line, column = int(place[1]), int(place[2])
+        lines = data.split(b"\n", line)
+        near = lines[line - 1][max(0, column - _GOT // 2) : column + _GOT // 4] if line <= len(lines) else b""
+        near = f", near {show(near.decode(errors='replace'))}" if near else ""
+    return f"must be one JSON object, but what came is not valid JSON: {reason}{near}"
 
 
 def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
@@ -141,7 +155,7 @@ def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
 def _step(step: str | int, *, first: bool) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    if not _PLAIN_KEY.fullmatch(step):
+    if len(step) > _GOT or not _PLAIN_KEY.fullmatch(step):
         return f"[{show(step)}]"
     return step if first else f".{step}"
 
@@ -153,6 +167,8 @@ def _words(kind: str, message: str, loc: Sequence[str | int], known: Iterable[st
         return unknown_key(str(loc[-1]), known) if len(loc) == 1 else "is not known here"
     if kind in ("dict_type", "model_type", "dataclass_type", "model_attributes_type", "arguments_type"):
         return "must be an object"
+    if kind in ("int_parsing", "float_parsing", "bool_parsing"):
+        message = message.partition(", unable")[0]
     return _SUBJECT.sub("must ", _OWN_ERROR.sub("", message))
 
 
@@ -161,7 +177,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     names = list(known)
     if not names:
         return "is not known: there are no parameters"
-    if near := get_close_matches(key, names, 1):
+    if len(key) <= _GOT and (near := get_close_matches(key, names, 1)):
         return f"is not known; did you mean `{near[0]}`?"
     return "is not known; there are " + ", ".join(f"`{name}`" for name in names)
 

@@ -28,9 +28,9 @@ def expanded(one: Param) -> list[Param]:
             Param(name, KEYWORD_ONLY, field.kind, EMPTY if field.required else ABSENT) for name, field in fields.items()
         ]
         return [new for field in made for new in expanded(field)]
-    if one.plain is not None and not lean.is_field(one.default):
-        if one.default is not None or not one.plain or one.plain.get("anyOf", [None])[-1] == {"type": "null"}:
-            return [one]
+    nullable = one.plain is not None and (not one.plain or one.plain.get("anyOf", [None])[-1] == {"type": "null"})
+    if one.plain is not None and not lean.is_field(one.default) and (nullable or one.default is not None):
+        return [one]
     metadata: tuple[Any, ...] = getattr(one.annotation, "__metadata__", ())
     if lean.is_field(one.default) or not all(isinstance(word, str) for word in metadata):
         lean.take_field(one)
@@ -72,10 +72,11 @@ def _adapter(params: Sequence[Param], names: dict[str, Any]) -> TypeAdapter[Any]
 def _no_schema(one: Param, error: Exception, source: Source) -> ConfigurationError:
     kind = one.annotation
     name = f"{kind.__module__}.{kind.__qualname__}" if isinstance(kind, type) else str(kind)
-    reason = " ".join(str(error).split("\n\n", 1)[0].split("\n", 1)[0].split()).rstrip(".")
+    reason = " ".join(str(error).split("\n", 1)[0].split()).rstrip(".")
+    why = "" if reason.startswith("Unable to generate") else f" ({reason})"
     return source.fail(
-        f"parameter `{one.name}` has the type `{name.removeprefix('builtins.')}`, for which there is no JSON Schema"
-        f" ({reason}). Take a type that JSON can carry, such as `str` or a dataclass, and make the value in the"
+        f"parameter `{one.name}` has the type `{name.removeprefix('builtins.')}`, for which there is no"
+        f" JSON Schema{why}. Take a type that JSON can carry, such as `str` or a dataclass, and make the value in the"
         " function; or say how to make it: `Annotated[…, pydantic.BeforeValidator(…), pydantic.WithJsonSchema({…})]`;"
         " or let the program hand it in, by the `Context`"
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.arguments import EMPTY_TEXTS, ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
 from agentkit.schema.signature import Param, Source, in_words, tool_name
 
 Json = dict[str, Any]
@@ -62,7 +62,7 @@ class Given:
         """
         from pydantic_core import ValidationError
 
-        text = arguments if arguments.strip() else "{}"
+        text = "{}" if arguments.strip() in EMPTY_TEXTS else arguments
         try:
             found: Json = _any_object().validate_json(text)
         except ValidationError as error:

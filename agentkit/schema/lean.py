@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -63,14 +65,16 @@ def adapter(
         @classmethod
         def __get_pydantic_core_schema__(cls, _source: Any, handler: Any) -> Any:
             if alone is not None:
-                return handler.generate_schema(alone)
+                return handler.generate_schema(portable(alone))
             return core_schema.typed_dict_schema(
                 {
-                    name: core_schema.typed_dict_field(handler.generate_schema(one.kind), required=one.required)
+                    name: core_schema.typed_dict_field(
+                        handler.generate_schema(portable(one.kind)), required=one.required
+                    )
                     for name, one in fields.items()
                 },
                 extra_behavior="forbid" if extras is None else "allow",
-                extras_schema=None if extras is None else handler.generate_schema(extras),
+                extras_schema=None if extras is None else handler.generate_schema(portable(extras)),
             )
 
     config = ConfigDict(allow_inf_nan=False, defer_build=True)
@@ -83,6 +87,8 @@ def adapter(
 def _generator() -> type[GenerateJsonSchema]:
     """Pydantic's generator without the titles that only repeat names, and with the descriptions that classes hold."""
     from pydantic.json_schema import GenerateJsonSchema
+
+    enums: set[str] = set()
 
     class Generator(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
@@ -102,10 +108,28 @@ def _generator() -> type[GenerateJsonSchema]:
         def typed_dict_schema(self, schema: Any) -> Json:
             return _of_class(super().typed_dict_schema(schema), schema.get("cls"))
 
+        def is_subclass_schema(self, schema: Any) -> Json:
+            return self.handle_invalid_for_json_schema(schema, "a class")
+
         def enum_schema(self, schema: Any) -> Json:
-            return _of_class(super().enum_schema(schema), schema["cls"])
+            enums.add(schema["cls"].__name__)
+            return super().enum_schema(schema)
+
+        def generate(self, schema: Any, mode: Any = "validation") -> Json:
+            # the title of an enum is added outside of `enum_schema`
+            return _without_titles(super().generate(schema, mode), enums)
 
     return Generator
+
+
+def _without_titles(schema: Any, enums: set[str]) -> Any:
+    """A copy in which no enum has its class's name for a title."""
+    if not isinstance(schema, dict):
+        return schema
+    here = cast("Json", schema)
+    if ("enum" in here or "const" in here) and here.get("title") in enums:
+        here = {key: value for key, value in here.items() if key != "title"}
+    return _mapped(here, lambda one: _without_titles(one, enums))
 
 
 def _sorted(value: Any) -> Any:
@@ -138,7 +162,7 @@ def _annotated_texts(cls: Any) -> dict[str, str]:
         hints = typing.get_type_hints(cls, include_extras=True)
     except Exception:  # a name that only pydantic can resolve; the texts are a courtesy
         return {}
-    found = {name: text_of(getattr(hint, "__metadata__", ())) for name, hint in hints.items()}
+    found = {name: text_of(getattr(unmarked(hint), "__metadata__", ())) for name, hint in hints.items()}
     return {name: text for name, text in found.items() if text}
 
 
@@ -149,6 +173,46 @@ def text_of(metadata: tuple[Any, ...]) -> str | None:
         if isinstance(text, str):
             return docstrings.flow(text.split("\n"))
     return None
+
+
+def portable(kind: Any) -> Any:
+    """A type with each `typing.TypedDict` replaced by one of typing_extensions, as pydantic asks before Python 3.12.
+
+    Classes that hold one in a field are left as they are.
+    """
+    if sys.version_info >= (3, 12):
+        return kind
+    if typing.is_typeddict(kind) and type(kind).__module__ == "typing":
+        return _portable_dict(kind)
+    members: Any = getattr(kind, "__args__", ())
+    origin = getattr(kind, "__origin__", None)
+    if not members or origin is typing.Literal:
+        return kind
+    metadata: Any = getattr(kind, "__metadata__", ())
+    if metadata:
+        made = portable(origin)
+        return kind if made is origin else typing.Annotated[(made, *metadata)]
+    parts = tuple(portable(one) for one in members)
+    if all(new is old for new, old in zip(parts, members, strict=True)):
+        return kind
+    if isinstance(kind, types.UnionType):
+        return typing.Union[parts]  # noqa: UP007 - made at run time
+    return kind.copy_with(parts) if hasattr(kind, "copy_with") else kind.__origin__[parts]
+
+
+@functools.lru_cache(maxsize=256)
+def _portable_dict(kind: Any) -> Any:
+    import typing_extensions
+
+    hints: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        marked = getattr(hint, "__origin__", None) in (typing.Required, typing.NotRequired)
+        required = hint.__origin__ is typing.Required if marked else name in kind.__required_keys__
+        inner = portable(hint.__args__[0] if marked else hint)
+        hints[name] = typing.Required[inner] if required else typing.NotRequired[inner]
+    made: Any = typing_extensions.TypedDict(kind.__name__, hints)  # type: ignore[operator] # made at run time
+    made.__doc__, made.__module__, made.__qualname__ = kind.__doc__, kind.__module__, kind.__qualname__
+    return made
 
 
 def is_model(kind: Any) -> bool:
@@ -178,10 +242,15 @@ def unpacked(kind: Any) -> dict[str, Field] | None:
     hints = typing.get_type_hints(fields, include_extras=True)
     found: dict[str, Field] = {}
     for name, hint in hints.items():
-        while getattr(hint, "__origin__", None) in (typing.Required, typing.NotRequired):
-            hint = hint.__args__[0]
-        found[name] = Field(hint, name in fields.__required_keys__)
+        marked = getattr(hint, "__origin__", None)
+        required = name in fields.__required_keys__ and marked is not typing.NotRequired
+        found[name] = Field(unmarked(hint), required or marked is typing.Required)
     return found
+
+
+def unmarked(hint: Any) -> Any:
+    """A type without `Required` or `NotRequired` around it."""
+    return hint.__args__[0] if getattr(hint, "__origin__", None) in (typing.Required, typing.NotRequired) else hint
 
 
 def is_field(value: Any) -> bool:
@@ -232,12 +301,17 @@ def schema_of(adapter: TypeAdapter[Any]) -> Json:
 def default_of(value: Any) -> Any:
     """A default as a JSON value. Raises `ValueError` where JSON cannot carry it."""
     kind = cast("Any", type(value))
-    if value is None or kind in (str, bool, int) or (kind is float and math.isfinite(value)):
+    if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)):
         return value
-    if kind in (list, tuple) and all(type(one) in (str, bool, int) for one in value):
+    if kind is str:
+        value.encode()  # half of a surrogate pair cannot be sent
+        return value
+    if kind in (list, tuple) and all(type(one) in (bool, int) for one in value):
         return list(value)
     if kind is dict and not value:
         return {}
+    if hasattr(value, "get_secret_value"):
+        raise ValueError("a secret is not shown")
     from pydantic_core import from_json, to_json
 
     return from_json(to_json(_sorted(value), inf_nan_mode="constants"), allow_inf_nan=False)
@@ -252,7 +326,7 @@ def lean(schema: Json) -> Json:
     root = {key: value for key, value in schema.items() if key != "$defs"}
     uses: dict[str, int] = {}
     _count(root, uses, defs)
-    kept = {name for name in uses if uses[name] > 1 or _reaches(defs, name)}
+    kept = {name for name in uses if uses[name] > 1 or holds_itself(defs, name)}
     whole = _put(root, defs, kept)
     if kept:
         whole["$defs"] = {name: _put(defs[name], defs, kept) for name in sorted(kept)}
@@ -290,7 +364,7 @@ def _count(schema: Any, uses: dict[str, int], defs: Mapping[str, Json]) -> Any:
     return None
 
 
-def _reaches(defs: Mapping[str, Json], name: str) -> bool:
+def holds_itself(defs: Mapping[str, Json], name: str) -> bool:
     """Whether a definition holds itself."""
     uses: dict[str, int] = {name: 1}  # so that its second use is not followed
     _count(defs[name], uses, defs)

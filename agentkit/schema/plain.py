@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import typing
 from typing import Any, Literal, Union
 
 from agentkit.schema.signature import EMPTY
@@ -12,6 +13,7 @@ Json = dict[str, Any]
 SCALARS: dict[Any, str] = {
     str: "string",
     int: "integer",
+    typing.LiteralString: "string",
     float: "number",
     bool: "boolean",
     None: "null",

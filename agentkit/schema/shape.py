@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agentkit.errors import ConfigurationError
 from agentkit.schema import docstrings, lean
-from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.arguments import EMPTY_TEXTS, ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
 from agentkit.schema.described import adapter_of, expanded, kind_of, lone_of
 from agentkit.schema.plain import plain_core, plain_schema
 from agentkit.schema.signature import (
@@ -29,6 +29,7 @@ from agentkit.schema.signature import (
     Param,
     Source,
     Unresolved,
+    call_of,
     in_words,
     resolve,
     signature,
@@ -83,8 +84,8 @@ def read(
     order = [one for one in order if one.name not in settled]
     shape = Shape(tool_name(function, source, name), source, order, hidden, told=description, by_hand=by_hand)
     shape.reserved.update(settled)
-    if isinstance(function, types.MethodType) and source.function is not None:
-        shape.reserved.update(source.function.__code__.co_varnames[:1])
+    if source.receiver is not None and (isinstance(function, types.MethodType) or call_of(function) is not None):
+        shape.reserved.add(source.receiver)
     if not later:
         shape.settle(first=True)
     return shape
@@ -192,12 +193,13 @@ class Shape:
             try:
                 for one in self.order:
                     if one is not self.hidden and not self._settled:
-                        self._look_at(one)
+                        self._look_at(one, first)
             except Unresolved as error:
                 if first:
                     return
                 raise self.source.fail(
-                    f"{error}, which an annotation needs. Import it where the running program sees it, too"
+                    f"an annotation cannot be resolved ({error}). Import what it names where the running program sees"
+                    " it"
                 ) from error
             if not self._settled:
                 self.order = [new for one in self.order for new in ([one] if one is self.hidden else expanded(one))]
@@ -206,14 +208,14 @@ class Shape:
                 self.source.names = {}
                 self._settled = True
 
-    def _look_at(self, one: Param) -> None:
+    def _look_at(self, one: Param, first: bool) -> None:
         """Resolve one annotation; find out whether it is the hidden one."""
         if self._by_hand and one.kind not in (VAR_POSITIONAL, VAR_KEYWORD):
             one.plain = plain_schema(one.annotation)
             if one.plain is not None:
                 return
         try:
-            one.annotation = resolve(one.annotation, self.source)
+            one.annotation = resolve(one.annotation, self.source, last=not first)
         except Unresolved:
             if not (isinstance(one.annotation, str) and self._is_hidden(one.annotation)):
                 raise
@@ -307,7 +309,9 @@ class Shape:
     # Checking arguments.
 
     def check(self, arguments: str | bytes, *, strict: bool | None = None) -> dict[str, Any]:
-        """Read the arguments of a call, straight from the JSON that the model wrote. Blank ones count as `{}`.
+        """Read the arguments of a call, straight from the JSON that the model wrote.
+
+        Blank ones and `null` count as `{}`, which models mean by them.
 
         Args:
             arguments: The text of one JSON object.
@@ -321,7 +325,7 @@ class Shape:
             ConfigurationError: An annotation still cannot be resolved.
         """
         self.settle()
-        text = arguments if arguments.strip() else "{}"
+        text = "{}" if arguments.strip() in EMPTY_TEXTS else arguments
         if self._lone is not None:
             return self._read_lone(*self._lone, text, strict)
         return self._read_object(text, strict)

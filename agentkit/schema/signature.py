@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -78,7 +79,7 @@ class Source:
         doc = function.__doc__ if isinstance(function, types.FunctionType) else getattr(inner, "__doc__", None)
         if not doc and isinstance(function, types.MethodType):
             doc = inspect.getdoc(function)
-        elif not doc and _call_of(function) is not None:
+        elif not doc and call_of(function) is not None:
             doc = type(function).__doc__
         self.doc: str | None = doc
 
@@ -86,6 +87,13 @@ class Source:
         """The local names that an annotation may mean: of the functions around, and of the closure."""
         around = _frames(self.function.__globals__) if self.function else {}
         return {**self.names, **around, **_closure(self.function)}
+
+    @property
+    def receiver(self) -> str | None:
+        """The name of the parameter that a method or an object that can be called fills by itself."""
+        if self.function is None or not self.function.__code__.co_argcount:
+            return None
+        return self.function.__code__.co_varnames[0]
 
     @property
     def where(self) -> str:
@@ -110,14 +118,14 @@ def _innermost(function: Any) -> Any:
             function = cast("types.MethodType", function).__func__
         elif hasattr(function, "__wrapped__"):
             function = function.__wrapped__
-        elif (call := _call_of(function)) is not None:
+        elif (call := call_of(function)) is not None:
             function = call
         else:
             break
     return function
 
 
-def _call_of(function: Any) -> Any:
+def call_of(function: Any) -> Any:
     """The `__call__` that a Python class gives its objects, else `None`."""
     if isinstance(function, type | types.FunctionType):
         return None
@@ -175,8 +183,18 @@ class Unresolved(Exception):
     """An annotation names what is not there (yet)."""
 
 
-def resolve(annotation: Any, source: Source) -> Any:
-    """An annotation as a type. Raises `Unresolved`, or `ConfigurationError` where it is no Python at all."""
+def resolve(annotation: Any, source: Source, *, last: bool = False) -> Any:
+    """An annotation as a type.
+
+    Args:
+        annotation: A type, or a text that names one.
+        source: The function, whose names are looked at.
+        last: Leave nothing untried: import what the module imports under `if TYPE_CHECKING:`.
+
+    Raises:
+        Unresolved: It names what is not there (yet).
+        ConfigurationError: It is no type at all.
+    """
     if isinstance(annotation, str):
         if annotation in _PLAIN_NAMES and source.function and annotation not in source.function.__globals__:
             return _PLAIN_NAMES[annotation]
@@ -190,12 +208,17 @@ def resolve(annotation: Any, source: Source) -> Any:
     except NameError:
         pass
     except Exception as error:
-        raise source.fail(f"its annotation `{annotation}` cannot be evaluated ({error})") from error
+        raise source.fail(
+            f"its annotation `{annotation}` is no type ({error}). Write a type; words about a parameter go into the"
+            ' docstring or into `Annotated[str, "…"]`'
+        ) from error
+    wanted = set(re.findall(r"\w+", str(annotation)))
     local = {**local, **_frames(names)}
+    if last and function is not None:
+        local = {**_for_type_checkers(function, wanted), **local}
     try:
         return _hint(annotation, names, local)
     except Exception as error:
-        wanted = set(re.findall(r"\w+", str(annotation)))
         source.names.update((name, value) for name, value in local.items() if name in wanted)
         raise Unresolved(str(error)) from error
 
@@ -212,6 +235,31 @@ def _hint(annotation: Any, names: dict[str, Any], local: dict[str, Any]) -> Any:
 @functools.lru_cache(maxsize=1024)
 def _compiled(annotation: str) -> types.CodeType:
     return compile(annotation.strip(), "<annotation>", "eval")
+
+
+def _for_type_checkers(function: types.FunctionType, wanted: set[str]) -> dict[str, Any]:
+    """The wanted names of those that the function's module imports under `if TYPE_CHECKING:`, where they can be had."""
+    import ast
+
+    try:
+        tree = ast.parse(inspect.getsource(inspect.getmodule(function) or function))
+    except (OSError, SyntaxError, TypeError):
+        return {}
+    names: dict[str, Any] = {"__package__": function.__globals__.get("__package__"), "__name__": function.__module__}
+    for node in tree.body:
+        if not isinstance(node, ast.If) or ast.unparse(node.test).rpartition(".")[2] != "TYPE_CHECKING":
+            continue
+        for statement in node.body:
+            if not isinstance(statement, ast.Import | ast.ImportFrom):
+                continue
+            origin = ""
+            if isinstance(statement, ast.ImportFrom):
+                origin = f"from {'.' * statement.level}{statement.module or ''} "
+            for alias in statement.names:
+                if (alias.asname or alias.name.partition(".")[0]) in wanted:
+                    with contextlib.suppress(Exception):  # it was not meant to run, and perhaps cannot
+                        exec(f"{origin}import {ast.unparse(alias)}", names)  # noqa: S102 - the program's own words
+    return {name: value for name, value in names.items() if name in wanted}
 
 
 def _holds_text(annotation: Any) -> bool:
@@ -278,7 +326,8 @@ def tool_name(function: Any, source: Source, name: str | None = None) -> str:
 
 def in_words(name: str) -> str:
     """`get_weather` and `getWeather` as "Get weather."."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name).replace("_", " ").replace("-", " ").split()
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    words = parted.replace("_", " ").replace("-", " ").split()
     text = " ".join(word if word.isupper() else word.lower() for word in words) or name
     return text[0].upper() + text[1:] + "."
 

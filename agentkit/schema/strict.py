@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from agentkit.schema.lean import ordered
+from agentkit.schema.lean import holds_itself, ordered
 
 Json = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Strict:
     obstacles: list[str] = field(default_factory=list[str])
 
 
-def strict(schema: Json) -> Strict:
+def strict_form(schema: Json) -> Strict:
     """Say a schema in the strict subset, as far as that can be done."""
     made = Strict()
     defs: dict[str, Json] = schema.get("$defs", {})
@@ -93,9 +93,9 @@ def _node(schema: Any, path: str, made: Strict, defs: Mapping[str, Json]) -> Jso
 
 def _kind_of(schema: Json) -> str | None:
     """The type of an `enum` or `const` that names none."""
-    names = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    kinds = {names.get(type(value)) for value in values}
+    names: dict[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    values: list[Any] = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    kinds: set[str | None] = {names.get(type(value)) for value in values}
     return kinds.pop() if len(kinds) == 1 else None
 
 
@@ -128,8 +128,8 @@ def _alternative(schema: Json, path: str, made: Strict, defs: Mapping[str, Json]
     ref = schema.get("$ref")
     if ref is None:
         return _node(schema, path, made, defs)
-    target = defs.get(str(ref).removeprefix(_REF), {})
-    if str(ref) in json.dumps(target):
+    name = str(ref).removeprefix(_REF)
+    if name not in defs or holds_itself(defs, name):
         made.obstacles.append(f"`{path}` is one of several and holds itself")
         return schema
-    return _node(target, path, made, defs)
+    return _node(defs[name], path, made, defs)
