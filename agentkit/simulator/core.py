@@ -117,6 +117,7 @@ class Simulator:
             raise unauthorized(key)
 
     def _no_route(self, path: str, seal: bytes) -> Reply:
+        """A path that is not there, with the body that is reported of DeepSeek's; that of 405 is like it, and ours."""
         status, text = (405, "Method Not Allowed") if path in self._paths else (404, "Not Found")
         event = f"30-sim-{status}-{seal[:8].hex()}"
         body = f'{{\n  "event_id": "{event}",\n  "error_msg": "{text}. Please check the configuration."\n}}\n\n'

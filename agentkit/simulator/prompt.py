@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from agentkit.simulator import tokens
 from agentkit.simulator.request import Chat, Message
 
@@ -20,9 +18,7 @@ def tokens_of(chat: Chat) -> int:
     total = sum(_message(message) for message in chat.messages)
     if chat.tools and chat.tool_choice != "none":
         total += _TOOLS_PREAMBLE
-        for tool in chat.tools:
-            shown = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-            total += tokens.count(json.dumps(shown, ensure_ascii=False))
+        total += sum(tokens.count(tool.source) for tool in chat.tools)
     return total + 1
 
 

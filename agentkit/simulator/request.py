@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.decoder import JSONDecodeError
 from typing import Any, NoReturn, cast
 
@@ -40,12 +40,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool definition of a request; `parameters` is as sent, `None` where it is absent or null."""
+    """A tool definition of a request; `parameters` is as sent, `None` where it is absent or null.
+
+    Two tools are equal if their `source`, the definition as JSON text, is; so tools can be looked up in caches.
+    """
 
     name: str
-    description: str = ""
-    parameters: Any = None
-    strict: bool = False
+    description: str = field(default="", compare=False)
+    parameters: Any = field(default=None, compare=False)
+    strict: bool = field(default=False, compare=False)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +406,7 @@ def _tool(value: Any, number: int) -> Tool:
         description="" if description is None else _string(description, (*path, "description")),
         parameters=function.get("parameters"),
         strict=_boolean(function, "strict", path),
+        source=json.dumps(function, ensure_ascii=False),
     )
 
 

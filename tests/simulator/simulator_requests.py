@@ -14,7 +14,9 @@ HEADERS = {"authorization": "Bearer sk-some-key", "content-type": "application/j
 PLAIN = {"type": "disabled"}
 
 
-def tool(name: str, description: str = "", required: Sequence[str] | None = None, **properties: Any) -> dict[str, Any]:
+def tool(
+    name: str, description: str = "", required: Sequence[str] | None = None, /, **properties: Any
+) -> dict[str, Any]:
     """A tool definition; a property is a schema, or a text: a string with that description."""
     schemas = {
         key: {"type": "string", "description": value} if isinstance(value, str) else value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agentkit.simulator.brains import evidence
 from agentkit.simulator.brains.schemas import as_list, properties, required
-from agentkit.simulator.brains.words import GENERIC, meanings, related, words
+from agentkit.simulator.brains.words import GENERIC, groups_of, kin, meanings, words
 from agentkit.simulator.request import Tool
 
 ENOUGH = 2.0
@@ -51,7 +51,8 @@ class Chooser:
         """How much a text speaks of the tool at a place."""
         traits = self._traits[place]
         spoken = meanings(text)
-        score = sum(weight for word, weight in traits.weights.items() if related(word, spoken))
+        groups = groups_of(spoken)
+        score = sum(weight for word, weight in traits.weights.items() if word in spoken or kin(word) & groups)
         return score + sum(1.0 for item in evidence.names(text) if item.value.lower() in traits.examples)
 
     def best(self, text: str) -> list[Tool]:

@@ -146,7 +146,7 @@ def quantities(text: str) -> list[Quantity]:
     for match in re.finditer(pattern, text, re.IGNORECASE):
         digits = match[1].lower().replace(",", "")
         value = NUMBERS[digits] if digits in NUMBERS else float(digits)
-        before = re.findall(r"[A-Za-z]+", text[: match.start()])
+        before = re.findall(r"[A-Za-z]+", text[max(0, match.start() - 40) : match.start()])
         after = (match[2] or "").lower()
         if after.startswith("week"):
             value, after = value * 7, "days"
@@ -245,7 +245,7 @@ def _is_name(text: str, match: re.Match[str]) -> bool:
     low = re.sub(r"['’]s$", "", word.lower()).strip(".")
     if low in _CALENDAR or low == "i" or low.startswith(("i'", "i’")):
         return False
-    begins = not re.search(r"[\w,;)\"']\s*$", text[: match.start()])
+    begins = not re.search(r"[\w,;)\"']\s*$", text[max(0, match.start() - 12) : match.start()])
     if begins and (low in VERBS or low in STOP):
         return False
     return not (low in STOP and len(low) > 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from agentkit.simulator.brains import evidence
@@ -28,6 +30,8 @@ _KIND_WORDS: tuple[tuple[str, str], ...] = (
 )
 _FROM = frozenset("from origin source start departure depart base src".split())
 _TO = frozenset("to destination target end arrival dest into".split())
+_MOST = 24
+"""How many values one parameter is offered."""
 _MANY = frozenset("n count limit top max maximum first number amount results size times".split())
 
 
@@ -47,6 +51,12 @@ def kind_of(name: str, schema: Mapping[str, Any]) -> str:
         if kind in described:
             return kind
     return "name"
+
+
+@lru_cache(maxsize=1_024)
+def _shape(tool: Tool) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The parameters of a tool and the names of those that are required."""
+    return properties(tool.parameters), required(tool.parameters)
 
 
 class _Candidate(NamedTuple):
@@ -75,8 +85,7 @@ class Filler:
 
     def calls(self) -> list[dict[str, Any]]:
         """The arguments of each call that the text asks for; empty where a required parameter cannot be filled."""
-        root = as_map(self.tool.parameters)
-        wanted = required(root)
+        wanted = self._wanted
         candidates = {name: self._candidates(name, wanted) for name in wanted}
         axis = self._axis(wanted, candidates)
         if not axis:
@@ -92,20 +101,28 @@ class Filler:
 
     def missing(self) -> list[str]:
         """The required parameters that the text says nothing about."""
-        wanted = required(self.tool.parameters)
+        wanted = self._wanted
         return [name for name in wanted if not self._candidates(name, wanted) and not self._has_default(name)]
 
     def invented(self) -> dict[str, Any]:
         """Arguments at any price, for a call that must be made: from the text, and made up where it gives nothing."""
         root = as_map(self.tool.parameters)
-        wanted = required(root)
-        known = properties(root)
+        wanted = self._wanted
+        known = self._known
         hint = next((item.value for item in evidence.names(self.text)), "") or self.text.strip()[:80]
         arguments: dict[str, Any] = {}
         for name in wanted:
             fit = [item for item, _, _ in self._candidates(name, wanted) if fits(item, known[name], root)]
             arguments[name] = fit[0] if fit else invent(known[name], root, hint)
         return arguments
+
+    @property
+    def _known(self) -> dict[str, dict[str, Any]]:
+        return _shape(self.tool)[0]
+
+    @property
+    def _wanted(self) -> list[str]:
+        return _shape(self.tool)[1]
 
     # ── One call ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,9 +132,7 @@ class Filler:
         strings = [name for name in several if isinstance(candidates[name][0].value, str)]
         if len(strings) == 1:
             return strings[0]
-        scalars = [
-            name for name in wanted if properties(self.tool.parameters)[name].get("type") in ("number", "integer")
-        ]
+        scalars = [name for name in wanted if self._known[name].get("type") in ("number", "integer")]
         return several[0] if len(several) == 1 and len(scalars) == 1 else ""
 
     def _segment(self, found: Sequence[_Candidate], number: int) -> str:
@@ -142,7 +157,7 @@ class Filler:
         chosen: tuple[str, _Candidate] | None,
     ) -> dict[str, Any] | None:
         root = as_map(self.tool.parameters)
-        known = properties(root)
+        known = self._known
         arguments: dict[str, Any] = {}
         used: list[tuple[int, int]] = []
         if chosen is not None:
@@ -171,7 +186,7 @@ class Filler:
     # ── One parameter ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _schema(self, name: str) -> dict[str, Any]:
-        return properties(self.tool.parameters)[name]
+        return self._known[name]
 
     def _has_default(self, name: str) -> bool:
         return "default" in self._schema(name)
@@ -269,7 +284,10 @@ class Filler:
 
     def _nested(self, schema: Mapping[str, Any]) -> list[_Candidate]:
         parameters = {**schema, "$defs": as_map(self.tool.parameters).get("$defs", {})}
-        inner = Filler(Tool(self.tool.name, self.tool.description, parameters), self.text, self.now, self.known)
+        source = json.dumps(parameters, ensure_ascii=False)
+        inner = Filler(
+            Tool(self.tool.name, self.tool.description, parameters, source=source), self.text, self.now, self.known
+        )
         return [_Candidate(arguments, -1, -1) for arguments in inner.calls()[:1]]
 
     def _strings(self, name: str, schema: Mapping[str, Any], wanted: Sequence[str]) -> list[Found]:
@@ -306,6 +324,7 @@ class Filler:
             if not set(map(stem, words(item.value))) <= meant
         ]
         alike = [other for other in wanted if kind_of(other, self._schema(other)) == "name" and self._is_text(other)]
+        found = _once(found)
         if len(alike) > 1 and name in alike:
             place = alike.index(name)
             return found[place : place + 1]
@@ -328,7 +347,7 @@ class Filler:
             elif kind == "date":
                 found = evidence.dates(self.text, self.now)
             for item in found:
-                if re.search(lead + r"(?:the\s+)?$", self.text[: item.start], re.IGNORECASE):
+                if re.search(lead + r"(?:the\s+)?$", self.text[max(0, item.start - 24) : item.start], re.IGNORECASE):
                     return [item]
             if kind == "currency" or "currency" in parts:
                 place = 0 if group is _FROM else 1
@@ -390,12 +409,20 @@ class Filler:
             found = self._strings(name, schema, ())
             if about == "date" and segment is not self.text:
                 found = evidence.dates(segment, self.now) or found
-        if not found and about in ("query", "message") and not required(self.tool.parameters):
+        if not found and about in ("query", "message") and not self._wanted:
             found = self._strings(name, schema, ())
         if not found and re.search(rf"\b{re.escape(name.replace('_', ' '))}\b", self.text, re.IGNORECASE):
             found = [item for item in self._named(name, ()) if item.value not in arguments.values()]
         values = [item.value for item in found if item.value not in arguments.values()]
         return values[0] if values else None
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    """Each value where it is said first."""
+    first: dict[str, Found] = {}
+    for item in found:
+        first.setdefault(item.value, item)
+    return list(first.values())[:_MOST]
 
 
 def _file_like_quotes(text: str) -> list[Found]:

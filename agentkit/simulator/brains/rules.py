@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agentkit.simulator.brains import Turn, arithmetic, tell
@@ -30,6 +31,24 @@ from agentkit.simulator.request import Message, Tool
 
 _MOST_CALLS = 16
 """How many calls one answer makes at most."""
+
+
+_MOST_READ = 2_000
+"""How many characters of a message are read; of longer ones, the beginning and the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools of a request, as each rule sees them."""
+
+    chooser: Chooser
+    calculator: Calculator
+    files: FileTools
+
+
+@lru_cache(maxsize=64)
+def _toolbox(tools: tuple[Tool, ...]) -> Toolbox:
+    return Toolbox(Chooser(tools), Calculator(tools), FileTools(tools))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,11 @@ class Situation:
     done: tuple[Done, ...]
     earlier: tuple[str, ...]
     """The names of the tools called for earlier messages, the last first."""
+
+    @property
+    def tools(self) -> Toolbox:
+        """The tools that may be called, as the rules see them."""
+        return _toolbox(self.turn.tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +109,15 @@ def answer(turn: Turn) -> Plan:
 
 def _situation(turn: Turn) -> Situation:
     last = max((place for place, message in enumerate(turn.messages) if message.role == "user"), default=-1)
-    prompt = (turn.messages[last].text or "") if last >= 0 else ""
+    prompt = _readable(turn.messages[last].text or "") if last >= 0 else ""
     earlier = [call.name for message in turn.messages[: max(last, 0)] for call in message.calls or ()]
     return Situation(turn, prompt.strip(), _done(turn.messages[last + 1 :]), tuple(reversed(earlier)))
+
+
+def _readable(text: str) -> str:
+    if len(text) <= _MOST_READ:
+        return text
+    return f"{text[: _MOST_READ // 2]}\n{text[-_MOST_READ // 2 :]}"
 
 
 def _done(messages: Sequence[Message]) -> tuple[Done, ...]:
@@ -120,13 +150,13 @@ def _decide(situation: Situation) -> Decision:
 
 def _sums(situation: Situation) -> Decision | None:
     """Sums are done with the tools that can, from the inside out, what does not depend on each other at once."""
-    calculator = Calculator(situation.turn.tools)
+    calculator = situation.tools.calculator
     nodes = arithmetic.sums(situation.prompt)
     if not nodes:
         return None
     able = [node for node in nodes if calculator.can(node)] if calculator else []
     if not able:
-        return None if Chooser(situation.turn.tools).best(situation.prompt) else _in_the_head(nodes)
+        return None if situation.tools.chooser.best(situation.prompt) else _in_the_head(nodes)
     calls: list[tuple[str, Mapping[str, Any]]] = []
     steps: list[str] = []
     values: list[tuple[Node, float]] = []
@@ -192,7 +222,7 @@ def _in_the_head(nodes: Sequence[Operation]) -> Decision | None:
 
 def _files(situation: Situation) -> Decision | None:
     """Reading what a listing shows takes two rounds: list, then read."""
-    tools = FileTools(situation.turn.tools)
+    tools = situation.tools.files
     which = tools.which(situation.prompt)
     if tools.lister is None or not which:
         return None
@@ -220,7 +250,7 @@ def _files(situation: Situation) -> Decision | None:
 
 def _speaks_of(situation: Situation) -> Decision | None:
     """The tools that the message speaks of, each with the part of the message that concerns it."""
-    return _call_all(situation, Chooser(situation.turn.tools).by_clause(situation.prompt))
+    return _call_all(situation, situation.tools.chooser.by_clause(situation.prompt))
 
 
 def _follow_up(situation: Situation) -> Decision | None:
@@ -314,7 +344,7 @@ def _listed(names: Sequence[str]) -> str:
 def _forced(situation: Situation) -> tuple[str, Mapping[str, Any]]:
     """A call that must be made although the message asks for none: the nearest tool, arguments made up if need be."""
     tools = situation.turn.tools
-    chooser = Chooser(tools)
+    chooser = situation.tools.chooser
     place = max(range(len(tools)), key=lambda number: (chooser.score(number, situation.prompt), -number))
     filler = Filler(tools[place], situation.prompt, situation.turn.now, {})
     return tools[place].name, (filler.calls() or [filler.invented()])[0]

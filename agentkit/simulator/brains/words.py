@@ -113,8 +113,9 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z][a-z'’]*[a-z]|[a-z]", apart.lower())
 
 
+@lru_cache(maxsize=4_096)
 def meanings(text: str) -> frozenset[str]:
-    """The stems of a text's telling words, and the groups they belong to."""
+    """The stems of a text's telling words."""
     found: set[str] = set()
     for word in words(text):
         if word in STOP and stem(word) not in _GROUPS_BY_WORD:
@@ -128,9 +129,9 @@ def kin(word: str) -> frozenset[str]:
     return _GROUPS_BY_WORD.get(word, frozenset())
 
 
-def related(word: str, others: frozenset[str]) -> bool:
-    """Whether a stem, or one that means much the same, is among others."""
-    return word in others or any(kin(word) & kin(other) for other in others)
+def groups_of(stems: frozenset[str]) -> frozenset[str]:
+    """All groups that some stems belong to."""
+    return frozenset(group for word in stems for group in kin(word))
 
 
 NUMBERS = {
