@@ -210,12 +210,10 @@ def dump(stamped: Stamped) -> bytes:
 
     Its keys: `run`, `step`, `seq`, `event` (the class name) and `data` (its fields).
     """
-    from pydantic_core import to_json
-
-    head = to_json(
-        {"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": type(stamped.event).__name__}
-    )
-    return head[:-1] + b',"data":' + _adapter(type(stamped.event)).dump_json(stamped.event, fallback=repr) + b"}"
+    kind = type(stamped.event)
+    head = {"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": kind.__name__}
+    data = messages.write(_adapter(kind), stamped.event, fallback=repr)
+    return json.dumps(head)[:-1].encode() + b',"data":' + data + b"}"
 
 
 def load(data: bytes | str) -> Stamped:
@@ -228,7 +226,7 @@ def load(data: bytes | str) -> Stamped:
 
     try:
         fields = json.loads(data)
-        event = _adapter(_KINDS[fields["event"]]).validate_json(json.dumps(fields["data"]))
+        event = messages.read(_adapter(_KINDS[fields["event"]]), json.dumps(fields["data"]))
         return Stamped(str(fields["run"]), int(fields["step"]), int(fields["seq"]), event)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise ConfigurationError(f"this is no event as `agentkit` writes them: {error}") from error

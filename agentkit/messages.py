@@ -7,7 +7,8 @@ which is made at its first use: importing this module costs no pydantic.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -188,18 +189,48 @@ def adapter() -> TypeAdapter[Any]:
     return TypeAdapter(list[Annotated[Entry, Field(discriminator="role")]])
 
 
+def write(adapter: TypeAdapter[Any], value: Any, *, fallback: Callable[[Any], Any] | None = None) -> bytes:
+    """A value as JSON, which `read` reads back without loss, half surrogate pairs in texts too.
+
+    Raises:
+        ConfigurationError: It holds what JSON cannot carry, and `fallback` does not say what to write in its place.
+    """
+    from pydantic_core import PydanticSerializationError
+
+    try:
+        try:
+            return adapter.dump_json(value, warnings="error", fallback=fallback)
+        except PydanticSerializationError as error:
+            if "surrogates not allowed" not in str(error):
+                raise
+            return json.dumps(adapter.dump_python(value, mode="json", warnings="error", fallback=fallback)).encode()
+    except PydanticSerializationError as error:
+        raise ConfigurationError(f"this cannot be written as JSON: {error}") from error
+
+
+def read(adapter: TypeAdapter[Any], data: bytes | str) -> Any:
+    """What `write` wrote; raises pydantic's `ValidationError` where it is something else."""
+    from pydantic import ValidationError
+
+    try:
+        return adapter.validate_json(data)
+    except ValidationError as error:
+        if error.errors(include_url=False)[0]["type"] != "json_invalid":
+            raise
+        try:
+            value = json.loads(data)  # takes half pairs, which pydantic's parser does not
+        except ValueError:
+            raise error from None
+        return adapter.validate_python(value)
+
+
 def dump(entries: Iterable[Entry]) -> bytes:
     """Write messages and notes as a JSON array (UTF-8), which `load` reads back without loss.
 
     Raises:
         ConfigurationError: The `data` of a tool message or a note holds what JSON cannot carry.
     """
-    from pydantic_core import PydanticSerializationError
-
-    try:
-        return adapter().dump_json(list(entries), warnings="error")
-    except PydanticSerializationError as error:
-        raise ConfigurationError(f"a transcript cannot be written as JSON: {error}") from error
+    return write(adapter(), list(entries))
 
 
 def load(data: bytes | str) -> list[Entry]:
@@ -211,7 +242,7 @@ def load(data: bytes | str) -> list[Entry]:
     from pydantic import ValidationError
 
     try:
-        return adapter().validate_json(data)
+        return read(adapter(), data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "the top"

@@ -78,6 +78,7 @@ class HttpModel:
         self.clock = clock
         self.url = f"{self.base_url}/chat/completions"
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        self._key = api_key or ""
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
 
@@ -92,6 +93,10 @@ class HttpModel:
     def headers(self, extra: Mapping[str, str]) -> Mapping[str, str]:
         """The headers of a request: ours, and the caller's on top of them."""
         return {**self._headers, **{name.lower(): value for name, value in extra.items()}} if extra else self._headers
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        """The error that an HTTP status other than 200 means; the key is masked where the endpoint repeats it."""
+        return error_from(status, headers, body, model=self.name, now=time.time(), key=self._key)
 
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread."""
@@ -166,13 +171,13 @@ class Sending:
     def feed(self, chunk: bytes, watch: Watch) -> None:
         """Hand bytes to the decoder and its deltas to the onlooker."""
         deltas = self.decoder.feed(chunk)
-        if deltas:
+        if self.decoder.begun:
             watch.progress()
-            emit = self.request.emit
-            if emit is not None:
-                self.shown = True
-                for delta in deltas:
-                    emit(delta)
+        emit = self.request.emit
+        if deltas and emit is not None:
+            self.shown = True
+            for delta in deltas:
+                emit(delta)
 
     def finish(self) -> Assistant:
         """The whole message."""
@@ -180,7 +185,7 @@ class Sending:
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         """The error that an HTTP status other than 200 means."""
-        return error_from(status, headers, body, model=self.model.name)
+        return self.model.refused(status, headers, body)
 
     def failed(self, error: ModelError) -> float:
         """Seconds to wait before the next attempt; raises `error` where there is none.

@@ -125,7 +125,13 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """Turns the bytes of one reply into deltas and at the end into one message."""
+    """Turns the bytes of one reply into deltas and at the end into one message.
+
+    Attributes:
+        begun: Whether anything of the answer has come; keep-alives are nothing.
+    """
+
+    begun: bool
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes, cut anywhere; give what they added. Raises `Unreadable` or an error the reply holds."""
@@ -133,6 +139,10 @@ class Decoder(Protocol):
 
     def finish(self) -> Assistant:
         """The whole message. Raises `Unreadable`, or `ConnectionLost` where the reply broke off."""
+        ...
+
+    def partial(self) -> Assistant:
+        """What has come so far, perhaps nothing."""
         ...
 
 

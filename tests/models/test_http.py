@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 from wire import completion, event, serving
@@ -140,6 +141,30 @@ def test_a_refusal_is_not_retried_and_keeps_the_endpoints_words(way, transport, 
 
 
 @ways
+def test_a_key_that_the_endpoint_repeats_is_masked(way, transport):
+    body = b'{"error":{"message":"your key XyZ-odd-key-42 is wrong"}}'
+    with serving(lambda exchange: exchange.reply(body, "401 No")) as server:
+        model = open_model("openai:m", base_url=server.url, api_key="XyZ-odd-key-42", transport=transport)
+        with pytest.raises(Unauthorized) as caught:
+            go(Agent(model), way)
+    assert "XyZ-odd-key-42" not in str(caught.value)
+
+
+@ways
+def test_silence_in_the_middle_of_a_stream_that_nobody_watches_has_a_limit(way, transport):
+    def handler(exchange):
+        exchange.begin()
+        exchange.chunk(event({"role": "assistant", "content": "so"}))
+        exchange.wait_until_left()
+
+    with serving(handler) as server:
+        model = patient(server, [], 0, transport=transport, timeout=Patience(idle=0.2))
+        model.row = replace(model.row, stream="always")
+        with pytest.raises(TimedOut, match="idle"):
+            go(Agent(model), way)
+
+
+@ways
 @pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b"[1]", b'{"x": 1}', b'"text"', b"\xff\xfe"])
 def test_a_reply_that_is_no_completion_is_unreadable(way, transport, body):
     with serving(lambda exchange: exchange.reply(body)) as server, pytest.raises(Unreadable) as caught:
@@ -202,8 +227,6 @@ def test_run_may_retry_a_broken_stream_even_when_a_listener_saw_deltas():
             exchange.chunk(event({"content": ""}, "stop"))
             exchange.chunk(b"data: [DONE]\n\n")
             exchange.end()
-
-    from dataclasses import replace
 
     with serving(handler) as server:
         model = patient(server, [])
