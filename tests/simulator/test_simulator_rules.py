@@ -220,6 +220,12 @@ BOOKING = tool(
     people={"type": "integer", "description": "Number of people."},
     time={"type": "string", "description": "Time as HH:MM."},
 )
+TRANSLATE = tool("translate", "Translate a text.", text="The text.", target_language="Language, e.g. French.")
+REMINDER = tool("create_reminder", "Create a reminder.", text="What of.", date={"type": "string", "format": "date"})
+STOCK = tool("stock_price", "Latest price of a stock.", symbol="Ticker symbol, e.g. AAPL.")
+CLOCK = tool("get_time", "Current time in a timezone.", timezone="IANA timezone, e.g. Europe/Paris.")
+PAGE = tool("fetch_page", "Fetch a web page.", url="Address.")
+RESEARCH = tool("delegate_research", "Ask the research agent.", prompt="The task.")
 POPULATION = tool(
     "population", "Number of inhabitants of countries.", countries={"type": "array", "items": {"type": "string"}}
 )
@@ -254,6 +260,30 @@ POPULATION = tool(
             'Book a table at "Chez Nous" for 4 people at 7:30 pm',
             [("book_table", {"restaurant": "Chez Nous", "people": 4, "time": "19:30"})],
         ),
+        ([TRANSLATE], "Translate hello to German", [("translate", {"text": "hello", "target_language": "German"})]),
+        (
+            [TRANSLATE],
+            "Translate 'good morning' into French",
+            [("translate", {"text": "good morning", "target_language": "French"})],
+        ),
+        (
+            [REMINDER],
+            "Remind me to call mum tomorrow",
+            [("create_reminder", {"text": "call mum tomorrow", "date": "2026-11-22"})],
+        ),
+        (
+            [STOCK, WEATHER],
+            "Give me the stock price of NVDA and the weather in Austin",
+            [("stock_price", {"symbol": "NVDA"}), ("weather", {"city": "Austin"})],
+        ),
+        ([STOCK], "What's the price of AAPL and MSFT?", [("stock_price", {"symbol": s}) for s in ("AAPL", "MSFT")]),
+        ([CLOCK], "What time is it in Europe/Paris?", [("get_time", {"timezone": "Europe/Paris"})]),
+        ([PAGE], "What is on https://example.com/a?", [("fetch_page", {"url": "https://example.com/a"})]),
+        (
+            [RESEARCH],
+            "Research the history of tea",
+            [("delegate_research", {"prompt": "Research the history of tea"})],
+        ),
         (
             [POPULATION],
             "What is the population of France and Spain?",
@@ -268,10 +298,12 @@ def test_arguments_are_filled_by_type(
     assert steps == [calls]
 
 
-def test_coordinates_given_as_text_are_filled_in_order() -> None:
-    place = tool("weather", "Gets current weather for a location", latitude=NUMBER, longitude=NUMBER)
+@pytest.mark.parametrize(("kind", "values"), [("number", (52.52, 13.405)), ("string", ("52.5200", "13.4050"))])
+def test_coordinates_are_filled_in_order(kind: str, values: tuple[Any, Any]) -> None:
+    schema = {"type": kind, "description": "In degrees."}
+    place = tool("weather", "Gets current weather for a location", latitude=schema, longitude=schema)
     steps, _ = played([place], "What's the weather in Berlin? (52.5200, 13.4050)", answer)
-    assert steps == [[("weather", {"latitude": 52.52, "longitude": 13.405})]]
+    assert steps == [[("weather", {"latitude": values[0], "longitude": values[1]})]]
 
 
 def test_an_answer_of_one_tool_fills_the_next() -> None:
@@ -341,6 +373,12 @@ def test_a_loop_that_always_forces_a_call_still_ends(choice: Any) -> None:
     steps, text = played([WEATHER], "Weather in Paris?", answer, tool_choice=choice)
     assert steps == [[city("Paris")]]
     assert text == "Paris: sunny for 1 day(s)."
+
+
+def test_under_force_a_tool_for_the_final_answer_comes_last() -> None:
+    tools = [tool("final_answer", "Give the final answer.", city="The city.", text="The forecast."), WEATHER]
+    steps, _ = played(tools, "Weather in Paris?", answer, tool_choice="required")
+    assert [name for step in steps for name, _ in step] == ["weather", "final_answer"]
 
 
 def test_thinking_tells_what_it_does() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentkit.simulator.brains import evidence
+from agentkit.simulator.brains.fill import kind_of
 from agentkit.simulator.brains.schemas import as_list, properties, required
 from agentkit.simulator.brains.words import GENERIC, groups_of, kin, meanings, words
 from agentkit.simulator.request import Tool
@@ -21,6 +22,8 @@ class _Traits:
 
     weights: Mapping[str, float]
     examples: frozenset[str]
+    kinds: frozenset[str]
+    """The kinds of its required parameters that show in a text by themselves: addresses and paths."""
 
 
 class Chooser:
@@ -45,7 +48,9 @@ class Chooser:
                 weights[word] = max(weights.get(word, 0.0), weight / shared)
         text = " ".join(str(schema.get("description", "")) for schema in properties(tool.parameters).values())
         examples = frozenset(item.value.lower() for item in evidence.names(f"{text} {tool.description}"))
-        return _Traits(weights, examples)
+        known = properties(tool.parameters)
+        kinds = frozenset(kind_of(name, known[name]) for name in required(tool.parameters))
+        return _Traits(weights, examples, kinds & {"url", "path"})
 
     def score(self, place: int, text: str) -> float:
         """How much a text speaks of the tool at a place."""
@@ -53,6 +58,10 @@ class Chooser:
         spoken = meanings(text)
         groups = groups_of(spoken)
         score = sum(weight for word, weight in traits.weights.items() if word in spoken or kin(word) & groups)
+        if "url" in traits.kinds and evidence.urls(text):
+            score += ENOUGH
+        if "path" in traits.kinds and evidence.paths(text):
+            score += 1.0
         return score + sum(1.0 for item in evidence.names(text) if item.value.lower() in traits.examples)
 
     def best(self, text: str) -> list[Tool]:

@@ -74,7 +74,7 @@ _COUNTRIES = frozenset(
     pakistan peru philippines poland portugal romania russia scotland serbia singapore slovakia slovenia spain sweden
     switzerland thailand tunisia turkey uk ukraine uruguay usa us venezuela vietnam wales texas california""".split()
 )
-_CAPITALISED = re.compile(r"[^\W\d_a-z]\w*(?:[-'’.]\w+)*|[A-Z]\.?")
+_CAPITALISED = re.compile(r"[^\W\d_a-z]\w*(?:[-'’.]\w+|/[A-Z]\w+)*|[A-Z]\.?")
 
 
 def quotes(text: str) -> list[Found]:

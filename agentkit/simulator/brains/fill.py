@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from agentkit.simulator.brains import evidence
 from agentkit.simulator.brains.evidence import Found, Quantity
 from agentkit.simulator.brains.schemas import as_list, as_map, fits, invent, plain, properties, required
-from agentkit.simulator.brains.words import STOP, kin, meanings, stem, words
+from agentkit.simulator.brains.words import STOP, VERBS, kin, meanings, stem, words
 from agentkit.simulator.request import Tool
 
 _KIND_WORDS: tuple[tuple[str, str], ...] = (
@@ -25,11 +25,14 @@ _KIND_WORDS: tuple[tuple[str, str], ...] = (
     ("date", "date day when start end since until deadline due"),
     ("time", "time hour"),
     ("query", "query q search keyword keywords term terms pattern topic question phrase needle text subject title"),
-    ("message", "message body content note prompt sentence reason comment task item summary description"),
+    ("message", "message body content note sentence reason comment item summary description"),
+    ("task", "task prompt request instruction instructions goal"),
+    ("digits", "latitude longitude lat lon lng year zip zipcode postcode phone"),
     ("id", "id code sku ticket number reference ref"),
 )
 _FROM = frozenset("from origin source start departure depart base src".split())
 _TO = frozenset("to destination target end arrival dest into".split())
+_POINTERS = frozenset("it this that them these those the a an all one some my your me now again here there".split())
 _MOST = 24
 """How many values one parameter is offered."""
 _MANY = frozenset("n count limit top max maximum first number amount results size times".split())
@@ -304,13 +307,39 @@ class Filler:
             "date": lambda text: evidence.dates(text, self.now),
             "time": evidence.times,
             "id": lambda text: evidence.ids(text) or _bare_numbers(text),
-            "query": self._query,
-            "message": self._message,
+            "query": lambda text: self._query(text) or self._rest(text) or self._message(text),
+            "message": lambda text: self._message(text) or self._rest(text),
+            "task": lambda text: evidence.quotes(text) or _all_of(text),
             "expression": evidence.quotes,
         }
+        if kind == "digits":
+            return self._shared(name, kind, wanted, _numbers_as_written(self.text))
         if kind in finders:
             return finders[kind](self.text)
         return self._named(name, wanted)
+
+    def _shared(self, name: str, kind: str, wanted: Sequence[str], found: Sequence[Found]) -> list[Found]:
+        """Where several parameters are of one kind, each gets one of the values, in order."""
+        alike = [other for other in wanted if self._is_text(other) and kind_of(other, self._schema(other)) == kind]
+        if len(alike) > 1 and name in alike:
+            place = alike.index(name)
+            return list(found[place : place + 1])
+        return list(found)
+
+    def _rest(self, text: str) -> list[Found]:
+        """What is left of a text without the verb that names the tool and without `to Somewhere` at its end."""
+        match = re.match(
+            r"\s*(?:(?:please|can you|could you|would you|i want to|i want you to)\s+)*(\w+)\s+", text, re.IGNORECASE
+        )
+        about = meanings(f"{self.tool.name} {self.tool.description}")
+        if not match or not (set(map(stem, words(match[1]))) <= about or match[1].lower() in VERBS):
+            return []
+        value = re.sub(r"\s+(?:to|into|in)\s+[A-Z][\w-]*\s*[.?!]*$", "", text[match.end() :])
+        value = re.sub(r"^(?:me|us|him|her|them)\s+(?:(?:to|that|about)\s+)?", "", value).strip(" .?!")
+        if all(word in _POINTERS or stem(word) in about for word in words(value)):
+            return []
+        start = text.find(value, match.end())
+        return [Found(value, start, start + len(value))]
 
     def _named(self, name: str, wanted: Sequence[str]) -> list[Found]:
         """Names: quoted, capitalised, or after a preposition; several parameters of this kind share them in order."""
@@ -323,12 +352,7 @@ class Filler:
             for item in evidence.after_prepositions(self.text)
             if not set(map(stem, words(item.value))) <= meant
         ]
-        alike = [other for other in wanted if kind_of(other, self._schema(other)) == "name" and self._is_text(other)]
-        found = _once(found)
-        if len(alike) > 1 and name in alike:
-            place = alike.index(name)
-            return found[place : place + 1]
-        return found
+        return self._shared(name, "name", wanted, _once(found))
 
     def _is_text(self, name: str) -> bool:
         schema = self._schema(name)
@@ -423,6 +447,14 @@ def _once(found: Sequence[Found]) -> list[Found]:
     for item in found:
         first.setdefault(item.value, item)
     return list(first.values())[:_MOST]
+
+
+def _all_of(text: str) -> list[Found]:
+    return [Found(text.strip(), 0, len(text))] if text.strip() else []
+
+
+def _numbers_as_written(text: str) -> list[Found]:
+    return [Found(text[item.start : item.end], item.start, item.end) for item in evidence.quantities(text)]
 
 
 def _file_like_quotes(text: str) -> list[Found]:

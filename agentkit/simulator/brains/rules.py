@@ -25,7 +25,7 @@ from agentkit.simulator.brains.choose import Chooser, is_elliptical, source_for
 from agentkit.simulator.brains.files import FileTools, extreme
 from agentkit.simulator.brains.fill import Filler
 from agentkit.simulator.brains.schemas import as_list, as_map, required
-from agentkit.simulator.brains.words import words
+from agentkit.simulator.brains.words import meanings, stem, words
 from agentkit.simulator.plan import Call, Plan
 from agentkit.simulator.request import Message, Tool
 
@@ -35,6 +35,10 @@ _MOST_CALLS = 16
 
 _MOST_READ = 2_000
 """How many characters of a message are read; of longer ones, the beginning and the end."""
+
+
+_FINAL = frozenset(stem(word) for word in "final answer output result respond response submit finish".split())
+"""Words in the names of tools that take the answer itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,8 @@ def answer(turn: Turn) -> Plan:
     seen = {done.key for done in situation.done}
     decision = _decide(situation)
     fresh = [call for call in decision.calls if _key(*call) not in seen]
-    if not fresh and turn.must_call and turn.tools and not situation.done:
-        fresh = [_forced(situation)]
+    if not fresh and turn.must_call:
+        fresh = _forced(situation)
     if fresh:
         calls = tuple(Call(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in fresh[:_MOST_CALLS])
         return Plan(calls=calls, reasoning=_reasoning(situation, decision, calls))
@@ -284,7 +288,8 @@ def _call_all(situation: Situation, chosen: Sequence[tuple[Tool, str]]) -> Decis
         calls += [(name, arguments) for name, arguments in found if (name, arguments) not in calls]
         if not found:
             missing = Filler(tool, text, situation.turn.now, known.get(tool.name, {})).missing()
-            lacking.append(f"To use `{tool.name}` I need {_listed(missing)}, and your message does not say.")
+            needs = f"{_listed(missing)}, and your message does not say" if missing else "more than your message says"
+            lacking.append(f"To use `{tool.name}` I need {needs}.")
     if not chosen:
         return None
     told = _told(situation)
@@ -338,16 +343,26 @@ def _known(done: Sequence[Done]) -> dict[str, dict[str, Any]]:
 
 def _listed(names: Sequence[str]) -> str:
     quoted = [f"`{name}`" for name in names]
-    return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1]))) if quoted else "more"
+    return " and ".join(filter(None, (", ".join(quoted[:-1]), *quoted[-1:])))
 
 
-def _forced(situation: Situation) -> tuple[str, Mapping[str, Any]]:
-    """A call that must be made although the message asks for none: the nearest tool, arguments made up if need be."""
+def _forced(situation: Situation) -> list[tuple[str, Mapping[str, Any]]]:
+    """A call that must be made although the message asks for none: the nearest tool, arguments made up if need be.
+
+    Once something was called, only a tool that takes the final answer is, as frameworks define them.
+    """
     tools = situation.turn.tools
-    chooser = situation.tools.chooser
-    place = max(range(len(tools)), key=lambda number: (chooser.score(number, situation.prompt), -number))
-    filler = Filler(tools[place], situation.prompt, situation.turn.now, {})
-    return tools[place].name, (filler.calls() or [filler.invented()])[0]
+    called = {done.name for done in situation.done}
+    places = [
+        place
+        for place, tool in enumerate(tools)
+        if not called or (tool.name not in called and meanings(tool.name) & _FINAL)
+    ]
+    if not places:
+        return []
+    tool = tools[max(places, key=lambda place: (situation.tools.chooser.score(place, situation.prompt), -place))]
+    filler = Filler(tool, situation.prompt, situation.turn.now, _known(situation.done)[""])
+    return [(tool.name, (filler.calls() or [filler.invented()])[0])]
 
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
