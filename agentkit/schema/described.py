@@ -34,6 +34,7 @@ def expanded(one: Param) -> list[Param]:
     metadata: tuple[Any, ...] = getattr(one.annotation, "__metadata__", ())
     if lean.is_field(one.default) or not all(isinstance(word, str) for word in metadata):
         lean.take_field(one)
+        one.plain = None
     elif metadata:
         one.annotation = one.annotation.__origin__
         one.extra = {"description": lean.text_of(metadata)}

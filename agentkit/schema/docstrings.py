@@ -22,6 +22,7 @@ _FIELD = re.compile(
     r"^[ \t]*([:@])(?:param|parameter|arg|argument|key|keyword|attribute|type|ivar|cvar)\s+[^\n:]+:", re.M
 )
 _ANY_FIELD = re.compile(r"^[ \t]*[:@](\w+)\b[^\n:]*:(?=\s|$)")
+_BLANK = "\0"  # for a blank line within a field, which docstring_parser would drop
 _UNDERLINE = re.compile(r"^-{3,}[ \t]*$")
 _HEADER = re.compile(r"^([A-Z][A-Za-z]*(?: [A-Za-z]+)?|参数|參數|引数)[ \t]*[:\uff1a][ \t]*$")
 _ENTRY = re.compile(r"^(\*{0,2}\w+)[ \t]*(?:\((?:.*?)\))?[ \t]*(?:[:\uff1a]|[ \t]-{1,2}[ \t])[ \t]*(.*)$")
@@ -54,9 +55,9 @@ class Doc:
 
 def parse(text: str | None) -> Doc:
     """Read a docstring in whichever of the four styles it is written. It never fails: at worst all is description."""
+    text = cleandoc(text or "").strip()
     if not text:
         return Doc()
-    text = cleandoc(text)
     if "\n" not in text:
         return Doc(text)
     first, _, rest = text.partition("\n")
@@ -116,7 +117,7 @@ def _fields(text: str, mark: str) -> Doc:
         elif line and not line[0].isspace() and target is fields:
             target = body
             body.append("")
-        target.append(line)
+        target.append(line or _BLANK if target is fields else line)
     from docstring_parser import epydoc, rest
 
     return _read(rest.parse if mark == ":" else epydoc.parse, "\n".join(fields), body)
@@ -128,16 +129,16 @@ def _numpy(text: str) -> Doc:
     sections: list[str] = []
     target = body
     lines = text.split("\n")
-    for number, line in enumerate(lines):
-        if number + 1 < len(lines) and _UNDERLINE.match(lines[number + 1]) and line and not line[0].isspace():
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if _UNDERLINE.match(below) and line and not line[0].isspace():
             word = line.strip().lower()
             target = sections if word in _PARAMETERS else [] if word in _ERRORS else body
-            # docstring_parser knows the sections by these names only
-            line = "Parameters" if target is sections else line
+        if target is sections and (_UNDERLINE.match(below) or _UNDERLINE.match(line)):
+            continue  # several sections become one
         target.append(line)
     from docstring_parser import numpydoc
 
-    return _read(numpydoc.parse, "\n".join(sections), body)
+    return _read(numpydoc.parse, "\n".join(["Parameters", "----------", *sections]), body)
 
 
 def _read(parser: Callable[[str], Docstring], fields: str, body: list[str]) -> Doc:
@@ -164,16 +165,16 @@ def _tidy(lines: Iterable[str]) -> str:
 def flow(lines: Iterable[str]) -> str:
     """Join the wrapped lines of a description: a blank line parts paragraphs, list items keep their lines.
 
-    Between two CJK characters no space is put, since a line break there is none.
+    Between CJK characters no space is put, since a line break there is none.
     """
     text = ""
     pending = ""
     for line in map(str.strip, lines):
-        if not line:
+        if line in ("", _BLANK):
             pending = "\n\n" if text else ""
             continue
         if text and not pending:
-            wide = _is_wide(text[-1]) and _is_wide(line[0])
+            wide = _is_wide(line[0]) and (_is_wide(text[-1]) or not text[-1].isalnum())
             pending = "\n" if _BULLET.match(line) else "" if wide else " "
         text, pending = text + pending + line, ""
     return text

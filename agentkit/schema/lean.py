@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import math
 import sys
@@ -75,6 +76,7 @@ def adapter(
                 },
                 extra_behavior="forbid" if extras is None else "allow",
                 extras_schema=None if extras is None else handler.generate_schema(portable(extras)),
+                config=core_schema.CoreConfig(allow_inf_nan=False),  # that of the adapter does not reach within
             )
 
     config = ConfigDict(allow_inf_nan=False, defer_build=True)
@@ -176,17 +178,20 @@ def text_of(metadata: tuple[Any, ...]) -> str | None:
 
 
 def portable(kind: Any) -> Any:
-    """A type with each `typing.TypedDict` replaced by one of typing_extensions, as pydantic asks before Python 3.12.
+    """A type in a form that pydantic can read from JSON.
 
-    Classes that hold one in a field are left as they are.
+    Before Python 3.12 it asks for `TypedDict` of typing_extensions in place of typing's; and of an enum's member in
+    a `Literal` it shows the value but would not take it. Classes that hold one in a field are left as they are.
     """
-    if sys.version_info >= (3, 12):
-        return kind
-    if typing.is_typeddict(kind) and type(kind).__module__ == "typing":
+    if sys.version_info < (3, 12) and typing.is_typeddict(kind) and type(kind).__module__ == "typing":
         return _portable_dict(kind)
+    if kind is typing.LiteralString:
+        return str
     members: Any = getattr(kind, "__args__", ())
     origin = getattr(kind, "__origin__", None)
-    if not members or origin is typing.Literal:
+    if origin is typing.Literal:
+        return _portable_literal(kind, members)
+    if not members:
         return kind
     metadata: Any = getattr(kind, "__metadata__", ())
     if metadata:
@@ -198,6 +203,20 @@ def portable(kind: Any) -> Any:
     if isinstance(kind, types.UnionType):
         return typing.Union[parts]  # noqa: UP007 - made at run time
     return kind.copy_with(parts) if hasattr(kind, "copy_with") else kind.__origin__[parts]
+
+
+def _portable_literal(kind: Any, members: tuple[Any, ...]) -> Any:
+    if not any(isinstance(one, enum.Enum) for one in members):
+        return kind
+    from pydantic import AfterValidator
+
+    values = [one.value if isinstance(one, enum.Enum) else one for one in members]
+
+    def member(value: Any) -> Any:
+        found = (one for one, own in zip(members, values, strict=True) if own == value and type(own) is type(value))
+        return next(found)
+
+    return typing.Annotated[(typing.Literal[tuple(values)], AfterValidator(member))]
 
 
 @functools.lru_cache(maxsize=256)
