@@ -4,9 +4,9 @@ What is listed in `__all__` is the public face; importing it loads no HTTP libra
 """
 
 from agentkit.agent import Agent
+from agentkit.approval import Answer, Approve, Deny
 from agentkit.errors import (
     AgentkitError,
-    Cancelled,
     ConfigurationError,
     LimitReached,
     ModelError,
@@ -17,7 +17,7 @@ from agentkit.errors import (
 )
 from agentkit.events import Event, Finished, ReasoningDelta, TextDelta, ToolFinished, ToolStarted
 from agentkit.loop import Limits
-from agentkit.messages import Assistant, Image, Message, System, Text, ToolCall, ToolMessage, Usage, User
+from agentkit.messages import Assistant, Image, Message, ToolCall, ToolMessage, Usage, User
 from agentkit.models.request import Settings
 from agentkit.result import Result
 from agentkit.stream import AsyncStream, Stream
@@ -26,11 +26,13 @@ from agentkit.tools import Context, Tool, ToolResult, tool
 __all__ = [
     "Agent",
     "AgentkitError",
+    "Answer",
+    "Approve",
     "Assistant",
     "AsyncStream",
-    "Cancelled",
     "ConfigurationError",
     "Context",
+    "Deny",
     "Event",
     "Finished",
     "Image",
@@ -43,8 +45,6 @@ __all__ = [
     "RunError",
     "Settings",
     "Stream",
-    "System",
-    "Text",
     "TextDelta",
     "Tool",
     "ToolCall",

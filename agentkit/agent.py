@@ -6,16 +6,17 @@ import contextlib
 import contextvars
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentkit.approval import Verdict, verdict_notes
 from agentkit.errors import ConfigurationError
 from agentkit.events import Emit, Event
 from agentkit.loop import Limits, Say, adrive, drive
 from agentkit.messages import Entry, Image, Note, Part, Text, User
 from agentkit.models.request import Model, Request, Settings
-from agentkit.perform import Performer, interrupted, refuse_unbuilt
+from agentkit.perform import Performer, interrupted
 from agentkit.result import Result
 from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
 from agentkit.threads import Stop
@@ -79,6 +80,7 @@ class _Run:
             start=transcript.start,
             usage=transcript.usage,
             steps=transcript.steps,
+            pending=transcript.waiting,
         )
 
 
@@ -117,7 +119,7 @@ class Agent:
         self.limits = limits or Limits()
         self.name = name or "agent"
         self._model = model
-        self._tools = _checked(tools)
+        self._tools = as_tools(tools)
         self._opened: dict[str, Model] = {}
         self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
 
@@ -220,10 +222,51 @@ class Agent:
 
         return AsyncStream(run.transcript, drive_into)
 
+    def resume(
+        self,
+        history: History,
+        verdicts: Mapping[str, Verdict],
+        *,
+        context: Any = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> Result[str]:
+        """Go on with a run that ended with `result.pending`, in the calling thread.
+
+        Args:
+            history: That result, or its entries.
+            verdicts: For each pending call, by id: `True`, `False`, a reason to deny, or an `Approve` (perhaps with
+                other arguments), `Deny` or `Answer`. Calls without one go on waiting.
+            context: As for `run`, like the rest.
+
+        Raises:
+            ConfigurationError: A verdict is on a call that does not wait, or is none.
+            AgentkitError: As `run` does.
+        """
+        run = self._prepare(None, history, context, None, model, settings, limits, on_event, verdicts=verdicts)
+        return run.drive()
+
+    async def aresume(
+        self,
+        history: History,
+        verdicts: Mapping[str, Verdict],
+        *,
+        context: Any = None,
+        model: Model | str | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        on_event: Emit | None = None,
+    ) -> Result[str]:
+        """`resume` on the running event loop; the same arguments and errors."""
+        run = self._prepare(None, history, context, None, model, settings, limits, on_event, verdicts=verdicts)
+        return await run.adrive()
+
     @contextlib.contextmanager
     def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
         """Use another model or other tools for the runs that begin within the block, in this thread or task."""
-        token = self._override.set(_Override(model, None if tools is None else _checked(tools)))
+        token = self._override.set(_Override(model, None if tools is None else as_tools(tools)))
         try:
             yield
         finally:
@@ -242,6 +285,7 @@ class Agent:
         *,
         stream: bool = False,
         stop: Stop | None = None,
+        verdicts: Mapping[str, Verdict] | None = None,
     ) -> _Run:
         if session is not None:
             raise ConfigurationError(f"`session={session!r}`: sessions are not built yet; hand `history=` on instead")
@@ -251,6 +295,8 @@ class Agent:
         limits = limits or self.limits
         run = secrets.token_hex(6)
         transcript = Transcript(history.entries if isinstance(history, Result) else history)
+        for note in verdict_notes(transcript, verdicts or {}):
+            transcript.append(note)
         said = _user(prompt, transcript)
         for call in transcript.open_calls if said is not None else ():
             transcript.append(interrupted(call))
@@ -309,12 +355,6 @@ class _Relay:
 
 def _nowhere(_: Event) -> None:
     """Where events go before the stream is iterated."""
-
-
-def _checked(tools: Iterable[Any]) -> dict[str, Tool[..., Any]]:
-    checked = as_tools(tools)
-    refuse_unbuilt(checked)
-    return checked
 
 
 def _user(prompt: Prompt, transcript: Transcript) -> User | None:

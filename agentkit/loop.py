@@ -45,8 +45,8 @@ class Limits:
                 raise ConfigurationError(f"`Limits({one.name}={value!r})`: it must be a number from 0 on, or `None`")
 
 
-def decide(transcript: Transcript, limits: Limits) -> Effect:
-    """What the transcript calls for next.
+def decide(transcript: Transcript, limits: Limits) -> Effect | None:
+    """What the transcript calls for next; `None` when only calls are left that wait for a verdict.
 
     Raises:
         ConfigurationError: Nothing has been said.
@@ -58,8 +58,10 @@ def decide(transcript: Transcript, limits: Limits) -> Effect:
     if calls := transcript.open_calls:
         if not isinstance(last, Assistant | ToolMessage):
             return CallTools(calls, interrupted=True)
-        _check("tool_calls", transcript.tool_calls + len(calls) - 1, limits.tool_calls, transcript)
-        return CallTools(calls)
+        if not (ready := transcript.ready_calls):
+            return None
+        _check("tool_calls", transcript.tool_calls + len(ready) - 1, limits.tool_calls, transcript)
+        return CallTools(ready)
     if (isinstance(last, ToolMessage) and last.final) or isinstance(last, Assistant):
         return Review()
     _check("steps", transcript.steps, limits.steps, transcript)
@@ -82,7 +84,8 @@ def drive(transcript: Transcript, perform: Perform, say: Say, show: Emit | None,
     said = -1
     while said != transcript.said:
         said = transcript.said
-        effect = decide(transcript, limits)
+        if (effect := decide(transcript, limits)) is None:
+            return
         if show is not None:
             show(effect)
         perform(effect, say)
@@ -93,7 +96,8 @@ async def adrive(transcript: Transcript, perform: APerform, say: Say, show: Emit
     said = -1
     while said != transcript.said:
         said = transcript.said
-        effect = decide(transcript, limits)
+        if (effect := decide(transcript, limits)) is None:
+            return
         if show is not None:
             show(effect)
         await perform(effect, say)

@@ -8,23 +8,24 @@ event loop, where async functions are awaited and plain ones run in daemon threa
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import queue
 import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentkit import threads
-from agentkit.errors import Cancelled, ConfigurationError, LimitReached, TimedOut, ToolError, Truncated
+from agentkit.errors import Cancelled, LimitReached, TimedOut, ToolError, Truncated
 from agentkit.events import CallModel, CallTools, Effect, Emit, Review, ToolFinished, ToolStarted
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
 from agentkit.models.request import Model, Request
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
-from agentkit.transcript import DISCARDED
+from agentkit.transcript import DISCARDED, WAITING
 
 logger = logging.getLogger("agentkit")
 
@@ -131,7 +132,14 @@ class Performer:
         tool = self.tools.get(call.name)
         if tool is None:
             return unknown(call, list(self.tools))
+        verdict = self.request.transcript.verdicts.get(call.id, {})
+        if "answer" in verdict:
+            return ToolMessage(call.id, call.name, str(verdict["answer"]))
+        if verdict.get("approved") is False:
+            return denied(call, str(verdict.get("reason", "")))
         try:
+            if "arguments" in verdict:
+                call = replace(call, arguments=json.dumps(verdict["arguments"]))
             return Ready(call, tool, bind(tool, call))
         except ArgumentsInvalid as error:
             return failure(call, error)
@@ -161,12 +169,19 @@ class Performer:
     def batches(self, effect: CallTools, say: Say) -> Iterator[list[Ready]]:
         """The calls to run, in the model's order; a sequential tool is a batch of its own.
 
-        Calls that cannot be run are answered on the way.
+        Calls that cannot be run are answered on the way. From a call on that needs a verdict nothing is run; of those
+        behind it, the ones that need a verdict too are told of, so that all can be decided at once.
         """
         group: list[Ready] = []
+        held = False
         for call in effect.calls:
             ready = interrupted(call) if effect.interrupted else self.check(call)
-            if isinstance(ready, ToolMessage):
+            if isinstance(ready, Ready) and self.needs_verdict(ready):
+                held = True
+                say(Note(WAITING, {"call": call.id}))
+            elif held:
+                continue
+            elif isinstance(ready, ToolMessage):
                 say(ready)
             elif ready.tool.sequential:
                 if group:
@@ -177,6 +192,19 @@ class Performer:
                 group.append(ready)
         if group:
             yield group
+
+    def needs_verdict(self, ready: Ready) -> bool:
+        """Whether the call must not be run before somebody has said so."""
+        approval = ready.tool.approval
+        if not approval or ready.call.id in self.request.transcript.verdicts:
+            return False
+        if approval is True:
+            return True
+        try:
+            return bool(approval(ready.bound.arguments))
+        except Exception:
+            logger.warning("the `approval` of tool `%s` failed, so the call waits", ready.call.name, exc_info=True)
+            return True
 
     def attempt(self, ready: Ready) -> object:
         """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
@@ -381,6 +409,12 @@ def interrupted(call: ToolCall) -> ToolMessage:
     return ToolMessage(call.id, call.name, f"`{call.name}` was not run: the user interrupted it", ok=False)
 
 
+def denied(call: ToolCall, reason: str) -> ToolMessage:
+    """The answer to a call that was not approved."""
+    why = f": {reason}" if reason else ""
+    return ToolMessage(call.id, call.name, f"`{call.name}` was not run: the user did not approve it{why}", ok=False)
+
+
 def timed_out(tool: Tool[..., Any]) -> ToolError:
     """What the model is told of a call that took too long."""
     return ToolError(f"`{tool.name}` did not finish within {tool.timeout:g} seconds; what it did so far is not known")
@@ -397,10 +431,3 @@ def _why_cut(reason: str | None, message: Assistant, model: str) -> str:
         return f"`{model}` ended its reply with finish reason `tool_calls` but named no call"
     said = "gave no finish reason" if reason is None else f"ended its reply with finish reason `{reason}`"
     return f"`{model}` {said}, which is not a finished answer. The part that came is in the error's `.text`"
-
-
-def refuse_unbuilt(tools: Mapping[str, Tool[..., Any]]) -> None:
-    """Refuse tools that need what is not there yet, rather than run them without it."""
-    for tool in tools.values():
-        if tool.approval:
-            raise ConfigurationError(f"tool `{tool.name}` asks for approval, which runs cannot give yet")

@@ -13,7 +13,7 @@ import types
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, get_args, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_args, overload
 
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
@@ -43,6 +43,9 @@ T = TypeVar("T")
 SideEffects = Literal["none", "idempotent", "unsafe"]
 Approval = bool | Callable[..., Any]
 Json = dict[str, Any]
+
+_NAME_SHOWN = 100
+"""So many characters of a name that a model made up are shown."""
 
 MAX_RESULT = 16_000
 """So many characters of a result are told to the model, unless a tool says otherwise."""
@@ -80,9 +83,14 @@ def _is_context(annotation: Any) -> bool:
     """Whether an annotation is `Context`, `Context[T]`, one of these or `None`, or the text of it."""
     if isinstance(annotation, str):
         return _CONTEXT_TEXT.fullmatch(annotation.strip()) is not None
-    if annotation is Context or getattr(annotation, "__origin__", None) is Context:
+    origin: Any = getattr(annotation, "__origin__", None)
+    if annotation is Context or origin is Context:
         return True
-    return any(one is Context or getattr(one, "__origin__", None) is Context for one in get_args(annotation))
+    if hasattr(annotation, "__metadata__"):
+        return _is_context(origin)
+    if origin is Union or isinstance(annotation, types.UnionType):
+        return any(_is_context(one) for one in get_args(annotation))
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ class Tool(Generic[P, R_co]):
         self.side_effects: SideEffects = side_effects
         self.max_result = max_result
         self.strict = strict
-        self.is_async = _is_async(function)
+        self.is_async = _is_async(plain)
         self._shape = shape
         self._bound_shape: Shape | None = None
         if problem := _bad_option(self):
@@ -361,7 +369,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         description: Other words for the model than the docstring's.
         timeout: Seconds after which a call is given up. A plain function's thread goes on; its result is ignored.
         retries: How often a call that fails is tried again (not after a `ToolError`).
-        approval: `True`, or a function that says for a call whether it needs a verdict first.
+        approval: `True`, or a function of the checked arguments (by name) that says whether a call waits.
         sequential: Let it run alone, in the caller's thread.
         side_effects: `"none"`, `"idempotent"` or `"unsafe"`: whether it may be done again after a crash.
         max_result: How many characters of a result the model is told; longer ones are cut in the middle.
@@ -436,6 +444,11 @@ class Bound:
         self._arguments = arguments
         self._given: dict[str, Any] | None = tool.shape.check(arguments)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The checked arguments by the names that the model is shown, read anew: changing them changes nothing."""
+        return self.tool.shape.check(self._arguments)
+
     def _places(self, context: Context[Any] | None) -> tuple[list[Any], dict[str, Any]]:
         # a second attempt reads them anew: the first may have changed a list it was given
         given, self._given = self._given, None
@@ -449,14 +462,29 @@ class Bound:
 
         Args:
             context: For the parameter that the run fills.
+
+        Raises:
+            ConfigurationError: It returned an awaitable in a thread whose event loop is running.
+            Exception: Whatever the function raises.
         """
         args, kwargs = self._places(context)
         value: Any = self.tool.function(*args, **kwargs)
         if isinstance(value, Generator | map | filter | zip):
             return list(cast("Iterable[Any]", value))
         if inspect.isawaitable(value) or isinstance(value, AsyncGenerator):
-            return asyncio.run(_awaited(value))
+            return self._run_to_its_end(value)
         return value
+
+    def _run_to_its_end(self, value: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(_awaited(value))
+        if inspect.iscoroutine(value):
+            value.close()
+        raise self.tool.shape.source.fail(
+            "it is a plain function that returns an awaitable, and it is `sequential`. Make it `async def`"
+        )
 
     async def acall(self, context: Context[Any] | None = None) -> Any:
         """Await an async function and give its value, an async generator's as a list."""
@@ -511,8 +539,8 @@ def failure(call: ToolCall, error: BaseException) -> ToolMessage:
 def unknown(call: ToolCall, names: Iterable[str]) -> ToolMessage:
     """The message for a call of a tool that there is not: it names those there are, and the nearest. None is run."""
     known = list(names)
-    text = f"There is no tool `{values.clean(call.name)}`."
-    if near := get_close_matches(call.name, known, 1):
+    text = f"There is no tool `{values.clean(call.name[:_NAME_SHOWN])}`."
+    if len(call.name) <= _NAME_SHOWN and (near := get_close_matches(call.name, known, 1)):
         text += f" Did you mean `{near[0]}`?"
     text += f" The tools are: {', '.join(f'`{name}`' for name in known)}." if known else " There are no tools."
     return ToolMessage(call.id, call.name, text, ok=False)

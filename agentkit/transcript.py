@@ -5,7 +5,8 @@ It keeps its counts as it grows, so every question that the loop asks of it is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, overload
 
 from agentkit.messages import Assistant, Entry, Message, Note, ToolCall, ToolMessage, Usage
@@ -15,6 +16,12 @@ RUN = "run"
 
 DISCARDED = "discarded"
 """The kind of the note that keeps the usage of a reply that was paid for and thrown away."""
+
+WAITING = "waiting"
+"""The kind of the note that a call is not carried out before a verdict; `data["call"]` is its id."""
+
+VERDICT = "verdict"
+"""The kind of the note with a verdict on the call `data["call"]`."""
 
 
 class Transcript(Sequence[Entry]):
@@ -28,15 +35,30 @@ class Transcript(Sequence[Entry]):
         steps: Model calls since the run began, discarded replies included.
         tool_calls: Tool calls answered since the run began.
         usage: Tokens since the run began, discarded replies included.
+        verdicts: What was decided on open calls, by their ids: the data of the notes.
         said: How many messages were said in all.
         start: The position at which the run began: that of its note, or 0.
     """
 
-    __slots__ = ("__weakref__", "_entries", "_open", "last", "said", "start", "steps", "tool_calls", "usage")
+    __slots__ = (
+        "__weakref__",
+        "_entries",
+        "_open",
+        "_waiting",
+        "last",
+        "said",
+        "start",
+        "steps",
+        "tool_calls",
+        "usage",
+        "verdicts",
+    )
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries: list[Entry] = []
         self._open: dict[str, ToolCall] = {}
+        self._waiting: set[str] = set()
+        self.verdicts: dict[str, Mapping[str, Any]] = {}
         self.last: Message | None = None
         self.steps = 0
         self.tool_calls = 0
@@ -55,6 +77,8 @@ class Transcript(Sequence[Entry]):
             self.last = entry
             if isinstance(entry, Assistant):
                 self._open = {call.id: call for call in entry.tool_calls}
+                self._waiting.clear()
+                self.verdicts.clear()
                 self.steps += 1
                 if entry.usage is not None:
                     self.usage += entry.usage
@@ -71,11 +95,28 @@ class Transcript(Sequence[Entry]):
             self.steps += 1
             spent: dict[str, int] = note.data.get("usage") or {}
             self.usage += Usage(**spent)
+        elif note.kind == WAITING:
+            self._waiting.add(note.data["call"])
+        elif note.kind == VERDICT:
+            self._waiting.discard(note.data["call"])
+            self.verdicts[note.data["call"]] = note.data
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:
         """The calls of the last assistant message that have no answer yet, in its order."""
         return tuple(self._open.values())
+
+    @property
+    def waiting(self) -> tuple[ToolCall, ...]:
+        """The open calls that are not carried out before a verdict."""
+        return tuple(call for call in self._open.values() if call.id in self._waiting) if self._waiting else ()
+
+    @property
+    def ready_calls(self) -> tuple[ToolCall, ...]:
+        """The open calls up to the first that waits for a verdict: those behind it may build on what it does."""
+        if not self._waiting:
+            return self.open_calls
+        return tuple(takewhile(lambda call: call.id not in self._waiting, self._open.values()))
 
     def messages(self, start: int = 0) -> tuple[Message, ...]:
         """What was said from position `start` on, without the notes."""

@@ -15,8 +15,8 @@ import agentkit
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("agentkit/**/*.py"))
 FACE = """
-    Agent AgentkitError Assistant AsyncStream Cancelled ConfigurationError Context Event Finished Image LimitReached
-    Limits Message ModelError ReasoningDelta Result RunError Settings Stream System Text TextDelta Tool ToolCall
+    Agent AgentkitError Answer Approve Assistant AsyncStream ConfigurationError Context Deny Event Finished Image
+    LimitReached Limits Message ModelError ReasoningDelta Result RunError Settings Stream TextDelta Tool ToolCall
     ToolError ToolFinished ToolMessage ToolResult ToolStarted Truncated Unavailable Usage User aclose close tool
 """.split()
 """A name is added here when it is meant to be kept for good."""
