@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import ConfigurationError
 from agentkit.models.transport.keeping import Line
-from agentkit.models.transport.replies import HttpxAsyncReply, SyncReply, Trace
+from agentkit.models.transport.replies import AsyncTrace, HttpxAsyncReply, SyncReply, Trace
 from agentkit.models.transport.seam import AsyncReply, Post, Reply, Transport
 from agentkit.models.transport.target import Target, Targets
 
@@ -125,8 +125,11 @@ class _Clients:
             timeouts["read"] = min(timeouts["read"] or patience.total, patience.total)
         return _built(self._brought.sync, post, target, {"timeout": timeouts, "trace": trace})
 
-    def arequest(self, post: Post, target: Target) -> Any:
-        return _built(self._brought.async_, post, target, {"timeout": _timeouts(post)})
+    def arequest(self, post: Post, target: Target, trace: AsyncTrace | None) -> Any:
+        extensions = {"timeout": _timeouts(post)}
+        return _built(
+            self._brought.async_, post, target, extensions if trace is None else {**extensions, "trace": trace}
+        )
 
     def close(self) -> None:
         pass

@@ -1,10 +1,16 @@
-"""aiohttp, for those who ask for it: async only; sync requests go by httpx."""
+"""aiohttp, for those who ask for it: async only; sync requests go by httpx.
+
+Before aiohttp closes a connection, it gets rid of what it has buffered and says goodbye under TLS, and waits for the
+other side to take it. A request that is ended must not wait, so its connection is aborted; hence the connector below.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from contextvars import ContextVar
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from agentkit import errors
@@ -16,7 +22,12 @@ from agentkit.models.transport.target import Target, Targets, context, proxy_for
 if TYPE_CHECKING:
     import asyncio
 
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse, ClientResponseError, ClientSession, TCPConnector
+    from aiohttp.connector import Connection
+
+
+LARGE = 1 << 20
+"""Bodies of more bytes go out in pieces; aiohttp warns of large ones in one."""
 
 
 class Aiohttp:
@@ -37,6 +48,7 @@ class Aiohttp:
                 '`transport="aiohttp"` needs the extra `fast`: `pip install ".[fast]"` in a checkout of agentkit'
             ) from error
         self._aiohttp = aiohttp
+        self._connector = _connector_class()
         self._verify = verify
         self._targets = Targets(yarl.URL, lambda _, headers: headers, partial(proxy_for, proxy))
         self._per_loop: PerLoop[ClientSession] = PerLoop(self._session, _close_session, _drop_session)
@@ -53,21 +65,33 @@ class Aiohttp:
     async def respond(self, post: Post, target: Target, loop: asyncio.AbstractEventLoop) -> ClientResponse:
         """Send a request; returns when the headers of the reply are there."""
         session = await self._per_loop.here(loop)
-        return await session.request(
-            post.method,
-            target.url,
-            data=post.body,
-            headers=target.headers(post.headers),
-            proxy=target.proxy,
-            allow_redirects=False,
-            timeout=self._aiohttp.ClientTimeout(connect=post.patience.connecting()[0]),
-            ssl=context(self._verify) if target.tls else True,
-        )
+        body = post.body
+        wires: list[asyncio.BaseTransport] = []
+        token = _wires.set(wires)
+        try:
+            return await session.request(
+                post.method,
+                target.url,
+                data=BytesIO(body) if body is not None and len(body) > LARGE else body,
+                headers=target.headers(post.headers),
+                proxy=target.proxy,
+                allow_redirects=False,
+                timeout=self._aiohttp.ClientTimeout(connect=post.patience.connecting()[0]),
+                ssl=context(self._verify) if target.tls else True,
+            )
+        except BaseException as error:
+            for wire in wires:
+                _abort(wire)
+            if isinstance(error, self._aiohttp.ClientResponseError):
+                _hide_headers(error)
+            raise
+        finally:
+            _wires.reset(token)
 
     def _session(self) -> ClientSession:
         aiohttp = self._aiohttp
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS),
+            connector=self._connector(limit=0, keepalive_timeout=KEEP_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -86,6 +110,40 @@ class Aiohttp:
     def forked(self) -> None:
         """In a forked child: use nothing of the parent's."""
         self._per_loop.forked()
+
+
+_wires: ContextVar[list[asyncio.BaseTransport]] = ContextVar("agentkit_aiohttp_wires")
+"""The connections of the request that is being sent in this task."""
+
+
+def _connector_class() -> type[TCPConnector]:
+    """A connector of aiohttp that tells which connection a request goes by."""
+    from aiohttp import TCPConnector
+
+    class Connector(TCPConnector):
+        async def connect(self, *args: Any, **options: Any) -> Connection:
+            connection = await super().connect(*args, **options)
+            if connection.transport is not None:
+                _wires.get().append(connection.transport)
+            return connection
+
+    return Connector
+
+
+def _abort(wire: asyncio.BaseTransport) -> None:
+    abort = getattr(wire, "abort", None)
+    if abort is not None:
+        abort()
+
+
+def _hide_headers(error: ClientResponseError) -> None:
+    """Take the headers of the request out of an error whose `repr` shows them, and so the key."""
+    from aiohttp import RequestInfo
+    from multidict import CIMultiDict, CIMultiDictProxy
+
+    info, nothing = error.request_info, CIMultiDictProxy[str](CIMultiDict())
+    error.request_info = RequestInfo(info.url, info.method, nothing, info.real_url)
+    error.args = (error.request_info, error.history)
 
 
 async def _close_session(session: ClientSession) -> None:
@@ -112,4 +170,7 @@ class _AiohttpReply(replies.AsyncReply):
         self._chunks = aiter(response.content.iter_any())  # all that one read of the socket brought
 
     async def _close(self) -> None:
-        self._response.close()  # one that was read to its end has given its connection back before
+        connection = self._response.connection  # one that was read to its end has given it back before
+        if connection is not None and connection.transport is not None:
+            _abort(connection.transport)
+        self._response.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentkit import errors
 from agentkit.models.transport.keeping import KEEP_SECONDS, Home, Line, PerLoop, aclose_lines, close_lines
-from agentkit.models.transport.replies import HttpxAsyncReply, SyncReply, Trace
+from agentkit.models.transport.replies import AsyncTrace, HttpxAsyncReply, SyncReply, Trace
 from agentkit.models.transport.seam import AsyncReply, Post, Reply
 from agentkit.models.transport.target import Target, Targets, context, no_context, proxy_for
 
@@ -63,7 +63,7 @@ class Httpx:
             line = Line(made.handle_async_request, made.aclose, home)
         return line
 
-    def request(self, post: Post, target: Target, trace: Trace | None) -> Any:
+    def request(self, post: Post, target: Target, trace: Trace | AsyncTrace | None) -> Any:
         """A request of httpx, with ready headers and body."""
         headers = target.headers(post.headers)
         if post.body is not None:
@@ -74,9 +74,7 @@ class Httpx:
         stream = self._httpx.ByteStream(post.body or b"")
         return self._httpx.Request(post.method, target.url, headers=headers, stream=stream, extensions=extensions)
 
-    def arequest(self, post: Post, target: Target) -> Any:
-        """The same, on an event loop."""
-        return self.request(post, target, None)
+    arequest = request
 
     def _options(self, target: Target) -> dict[str, Any]:
         proxy: Any = target.proxy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
 Trace = Callable[[str, dict[str, Any]], None]
+AsyncTrace = Callable[[str, dict[str, Any]], Coroutine[Any, Any, None]]
 
 
 class SyncSide(Protocol):
@@ -40,8 +41,8 @@ class AsyncSide(Protocol):
         """A line to send on."""
         ...
 
-    def arequest(self, post: Post, target: Target) -> Any:
-        """The request as the library wants it."""
+    def arequest(self, post: Post, target: Target, trace: AsyncTrace | None) -> Any:
+        """The request as the library wants it; `trace` is to hear of connections."""
         ...
 
 
@@ -218,15 +219,32 @@ class HttpxAsyncReply(AsyncReply):
     def __init__(self, post: Post, target: Target, side: AsyncSide) -> None:
         super().__init__(post, target)
         self._side = side
+        self._loose: Any = None
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        request = self._side.arequest(self._post, self._target)
-        self._line = await self._side.aline(self._target, loop)
-        sent: Awaitable[Any] = self._line.send(request)
-        self._response = response = await sent
+        request = self._side.arequest(self._post, self._target, self._trace if self._target.tls else None)
+        self._line = line = await self._side.aline(self._target, loop)
+        try:
+            response = await line.send(request)
+        except BaseException:
+            # httpcore leaves a connection open when it is cancelled in one of two moments: just before it sends,
+            # where its pool still has it, and in the handshake, where nobody has it
+            await aclose_lines([line])
+            if self._loose is not None:
+                with suppress(Exception):
+                    await self._loose.aclose()
+            raise
+        self._response: Any = response
         self.status = response.status_code
         self.headers = response.headers
         self._chunks = response.aiter_bytes() if _compressed(response.headers) else aiter(response.stream)
+
+    async def _trace(self, name: str, info: dict[str, Any]) -> None:
+        """httpcore's extension `trace`: know the connection that is between TCP and TLS."""
+        if name == "connection.connect_tcp.complete":
+            self._loose = info["return_value"]
+        elif name == "connection.start_tls.complete":
+            self._loose = None
 
     async def _close(self) -> None:
         await self._response.aclose()

@@ -57,7 +57,9 @@ class Watch:
 
     def progress(self) -> None:
         """Real content came: from now on silence is what counts, and no longer the time since the start."""
-        self._progressed = True
+        if not self._progressed:
+            self._progressed = True
+            self._last = self._clock()
 
     def due(self, now: float) -> tuple[float, str | None]:
         """The limit that has passed at `now`, a value of the clock: since when, and its name in `Patience`.
