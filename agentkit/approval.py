@@ -78,10 +78,8 @@ def _said(verdict: Verdict) -> dict[str, Any]:
             return {"approved": False, "reason": ""}
         case str():
             return {"approved": False, "reason": verdict}
-        case Approve(None):
-            return {"approved": True}
         case Approve(arguments):
-            return {"approved": True, "arguments": dict(arguments)}
+            return {"approved": True} if arguments is None else {"approved": True, "arguments": dict(arguments)}
         case Deny(reason):
             return {"approved": False, "reason": reason}
         case Answer(text):
