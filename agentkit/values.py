@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
+import os
 import re
-from typing import Any, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, cast
 
 _REPR = 500
 """So many characters of a `repr` are shown."""
@@ -14,42 +19,48 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def as_text(value: Any) -> str:
     """A string as it is, anything else as JSON; never an exception.
 
-    Dataclasses, pydantic models, dates, sets, decimals and enums are written as pydantic writes them, bytes as base64
-    with a note of their length, NaN as `NaN`. What has no form in JSON, or holds itself, is a short `repr` without
-    addresses.
+    Dataclasses, pydantic models, dates, sets, decimals and enums are written as pydantic writes them, other mappings
+    and collections (numpy's arrays too) as objects and arrays, bytes as base64 with a note of their length, `None` as
+    `null`, NaN as `NaN`. What has no form in JSON, or holds itself, is a short `repr` without addresses.
     """
     if isinstance(value, str):
         return clean(str.__str__(value))
     if isinstance(value, bytes | bytearray | memoryview):
-        import base64
-
         data = bytes(cast("bytes", value))
         return f"[{len(data)} bytes as base64] {base64.b64encode(data).decode()}"
-    from pydantic_core import to_json
-
-    try:
-        return to_json(value, fallback=safe_repr, bytes_mode="base64", inf_nan_mode="constants").decode()
-    except Exception:  # half a surrogate pair, a circle, or a serializer of the value's own
-        return _text_by_python(value)
-
-
-def _text_by_python(value: Any) -> str:
-    import json
-
-    try:
-        return clean(json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":")))
-    except Exception:
-        return safe_repr(value)
+    return _json_text(value, "constants")
 
 
 def as_json(value: Any) -> Any:
     """A value as JSON has it: dictionaries, lists, strings, numbers. What has no form in it is a short `repr`."""
-    from pydantic_core import to_jsonable_python
+    from pydantic_core import from_json
 
+    return from_json(_json_text(value, "strings"))
+
+
+def _json_text(value: Any, nan: Literal["constants", "strings"]) -> str:
+    from pydantic_core import to_json, to_jsonable_python
+
+    with contextlib.suppress(Exception):  # half a surrogate pair, a circle, or a serializer of the value's own
+        return to_json(value, fallback=_in_other_form, bytes_mode="base64", inf_nan_mode=nan).decode()
     try:
-        return to_jsonable_python(value, fallback=safe_repr, bytes_mode="base64", inf_nan_mode="strings")
+        plain = to_jsonable_python(value, fallback=_in_other_form, bytes_mode="base64", inf_nan_mode=nan)
+        return clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
     except Exception:
-        return safe_repr(value)
+        return json.dumps(safe_repr(value), ensure_ascii=False)
+
+
+def _in_other_form(value: Any) -> Any:
+    """What pydantic does not know as something that it does: a path, a mapping, a collection, an array, or a `repr`."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(cast("os.PathLike[str]", value))
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[Any, Any]", value))
+    if isinstance(value, Collection):
+        return list(cast("Collection[Any]", value))
+    if callable(convert := getattr(value, "tolist", None)) and not isinstance(value, type):
+        return convert()
+    return safe_repr(value)
 
 
 def safe_repr(value: Any) -> str:
