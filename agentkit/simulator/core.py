@@ -6,14 +6,14 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agentkit.simulator import plan, render
-from agentkit.simulator.brains import Brain, Turn
+from agentkit.simulator.brains import Brain, Plan, Turn
 from agentkit.simulator.brains.rules import answer
 from agentkit.simulator.checks import Case, run_checks
+from agentkit.simulator.exchange import Exchange, Handler, Layer
 from agentkit.simulator.profiles import Profile, profile_named
 from agentkit.simulator.refusal import Refusal, unauthorized
 from agentkit.simulator.reply import Reply
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from agentkit.simulator.transport import SimulatorTransport
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request on its way through: what came in, and a source of the random-looking parts of what goes out."""
-
-    path: str
-    body: bytes
-    seal: bytes
-    """64 bytes that follow from the seed, the request's number and its body: the same program gets the same ids, and
-    two programs that say different things get different ones."""
 
 
 class Simulator:
@@ -46,6 +35,7 @@ class Simulator:
         key: The only API key that is accepted; by default every key is, as long as there is one.
         seed: Decides ids and everything else that looks random; same seed and same requests, same replies.
         clock: Seconds since the epoch, for `created` and for a brain that is asked about today.
+        layers: What stands between a request and the endpoint, the outermost first (`agentkit.simulator.exchange`).
 
     Raises:
         ConfigurationError: There is no profile of that name.
@@ -59,6 +49,7 @@ class Simulator:
         key: str | None = None,
         seed: int = 0,
         clock: Callable[[], float] = time.time,
+        layers: Sequence[Layer] = (),
     ) -> None:
         self.profile = profile_named(profile)
         self._brain: Brain = answer if brain is None else brain
@@ -74,6 +65,9 @@ class Simulator:
             for name in self.profile.models:
                 self._routes["GET", f"{prefix}/models/{name}"] = self._model
         self._paths = {path for _, path in self._routes}
+        self._handler: Handler = self._answer
+        for layer in reversed(layers):
+            self._handler = _behind(layer, self._handler)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Answer one HTTP request. Never raises for what is in the request; that becomes an error reply.
@@ -84,14 +78,29 @@ class Simulator:
             headers: The request's headers, their names in lower case or of a mapping that does not mind.
             body: The whole body.
         """
-        path = path.partition("?")[0]
-        seal = self._seal(body)
-        route = self._routes.get((method, path))
+        number = next(self._numbers)
+        return self._handler(
+            Exchange(
+                method=method,
+                path=path.partition("?")[0],
+                headers=headers,
+                body=body,
+                number=number,
+                now=self._clock(),
+                seal=self._seal(body, number),
+                profile=self.profile,
+            )
+        )
+
+    def _answer(self, exchange: Exchange) -> Reply:
+        """The endpoint itself, behind all layers."""
+        seal = exchange.seal
+        route = self._routes.get((exchange.method, exchange.path))
         if route is None:
-            return self._no_route(path, seal)
+            return self._no_route(exchange.path, seal)
         try:
-            self._authorize(headers)
-            return route(Exchange(path, body, seal))
+            exchange.key = self._authorized(exchange.headers)
+            return route(exchange)
         except Refusal as refusal:
             kind = "application/json" if refusal.status == 401 else "application/octet-stream"
             return Reply(refusal.status, _headers(kind, seal, cache="Error"), (refusal.body(),), length=True)
@@ -102,12 +111,13 @@ class Simulator:
 
         return SimulatorTransport(self.handle)
 
-    def _seal(self, body: bytes) -> bytes:
+    def _seal(self, body: bytes, number: int) -> bytes:
         seal = hashlib.blake2b(body, digest_size=64)
-        seal.update(b"%d|%d" % (self._seed, next(self._numbers)))
+        seal.update(b"%d|%d" % (self._seed, number))
         return seal.digest()
 
-    def _authorize(self, headers: Mapping[str, str]) -> None:
+    def _authorized(self, headers: Mapping[str, str]) -> str:
+        """The key of a request, or the 401."""
         value = headers.get("authorization", "")
         scheme, _, key = value.partition(" ")
         key = key.strip()
@@ -115,6 +125,7 @@ class Simulator:
             raise unauthorized(None)
         if self._key is not None and key != self._key:
             raise unauthorized(key)
+        return key
 
     def _no_route(self, path: str, seal: bytes) -> Reply:
         """A path that is not there, with the body that is reported of DeepSeek's; that of 405 is like it, and ours."""
@@ -135,18 +146,25 @@ class Simulator:
         return {"id": name, "object": "model", "owned_by": "deepseek", **details}
 
     def _chat(self, exchange: Exchange) -> Reply:
-        profile = self.profile
-        chat = read_chat(exchange.body, profile)
-        case = Case(chat, profile)
+        """The way of a chat completion: read, check, ask the brain, say it in pieces, put it on the wire."""
+        chat = exchange.chat = read_chat(exchange.body, exchange.profile)
+        case = exchange.case = Case(chat, exchange.profile)
         run_checks(case)
-        thinking = case.thinking
-        now = self._clock()
-        said = plan.stopped(self._brain(_turn(chat, thinking, now)), chat.stop)
-        written = plan.write(said, thinking=thinking, budget=self._budget(chat, thinking))
-        seal = exchange.seal
+        exchange.turn = _turn(chat, case.thinking, exchange.now)
+        exchange.plan = self._said(exchange, exchange.turn)
+        return self._rendered(exchange, chat, case, exchange.plan)
+
+    def _said(self, exchange: Exchange, turn: Turn) -> Plan:
+        said = self._brain(turn)
+        return said if exchange.revise is None else exchange.revise(said)
+
+    def _rendered(self, exchange: Exchange, chat: Chat, case: Case, said: Plan) -> Reply:
+        profile, seal, thinking = exchange.profile, exchange.seal, case.thinking
+        said = plan.stopped(said, chat.stop)
+        written = exchange.written = plan.write(said, thinking=thinking, budget=_budget(profile, chat, thinking))
         envelope = render.Envelope(
             id=_uuid(seal),
-            created=int(now),
+            created=int(exchange.now),
             model=profile.models[chat.model].model,
             fingerprint=profile.fingerprint,
             call_ids=tuple(call.id or _call_id(number, seal) for number, call in enumerate(said.calls)),
@@ -158,13 +176,18 @@ class Simulator:
         steps = render.events(envelope, written, usage, thinking=thinking, include_usage=chat.include_usage)
         return Reply(200, _headers("text/event-stream; charset=utf-8", seal), steps, streamed=True)
 
-    def _budget(self, chat: Chat, thinking: bool) -> int:
-        if chat.max_tokens is not None:
-            return chat.max_tokens
-        plain, thoughtful, most = self.profile.default_output
-        if not thinking:
-            return plain
-        return most if chat.effort == "max" else thoughtful
+
+def _budget(profile: Profile, chat: Chat, thinking: bool) -> int:
+    if chat.max_tokens is not None:
+        return chat.max_tokens
+    plain, thoughtful, most = profile.default_output
+    if not thinking:
+        return plain
+    return most if chat.effort == "max" else thoughtful
+
+
+def _behind(layer: Layer, handler: Handler) -> Handler:
+    return lambda exchange: layer(exchange, handler)
 
 
 def _turn(chat: Chat, thinking: bool, now: float) -> Turn:
