@@ -430,7 +430,9 @@ def schema_of(shape: Shape) -> dict[str, Any]:
 
 
 def label(value: Any) -> str:
-    return re.sub(r"\W+", "-", str(value))[:60]
+    """A test's name that is the same in each process."""
+    value = sorted(value) if isinstance(value, set) else value
+    return re.sub(r"\W+", "-", re.sub(r" at 0x\w+", "", str(value)))[:60]
 
 
 @pytest.mark.parametrize(("annotation", "schema"), [(row[0], row[1]) for row in TYPES if row[1] is not None], ids=label)
