@@ -96,6 +96,7 @@ class Agent:
         settings: Fields of every request.
         limits: What a run may spend; by default 25 model calls.
         name: The agent's name in notes and logs.
+        parallel: How many tools of one run may be under way at once.
 
     Raises:
         ConfigurationError: A tool that cannot be described, two tools of one name, or an option that cannot be.
@@ -111,13 +112,17 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         name: str | None = None,
+        parallel: int = 128,
     ) -> None:
+        if parallel < 1:
+            raise ConfigurationError(f"`parallel={parallel}`: at least one tool must be able to run")
         if output is not str:
             raise ConfigurationError(f"`output={output!r}`: answers of another type than `str` are not built yet")
         self.instructions = instructions
         self.settings = settings or Settings()
         self.limits = limits or Limits()
         self.name = name or "agent"
+        self.parallel = parallel
         self._model = model
         self._tools = as_tools(tools)
         self._opened: dict[str, Model] = {}
@@ -313,7 +318,7 @@ class Agent:
             stop=stop,
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
         )
-        performer = Performer(answering, request, tools, run=run, value=context)
+        performer = Performer(answering, request, tools, run=run, value=context, parallel=self.parallel)
 
         def say(entry: Entry) -> None:
             transcript.append(entry)

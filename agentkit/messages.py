@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentkit.errors import ConfigurationError
@@ -113,6 +114,23 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+
+
+def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls of one message, each with an id of its own: a missing one is made, a repeated one gets a tail.
+
+    Small servers leave ids out or repeat them, and two calls under one id cannot both be answered (WIRE section 9).
+    """
+    taken: set[str] = set()
+    apart: list[ToolCall] = []
+    for position, call in enumerate(calls):
+        if not call.id:
+            call = replace(call, id=f"call_{position:02}_{os.urandom(12).hex()}")
+        elif call.id in taken:
+            call = replace(call, id=f"{call.id}_{position:02}_{os.urandom(4).hex()}")
+        taken.add(call.id)
+        apart.append(call)
+    return tuple(apart)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,12 @@ from agentkit import threads
 from agentkit.errors import Cancelled, LimitReached, TimedOut, ToolError, Truncated
 from agentkit.events import CallModel, CallTools, Effect, Emit, Review, ToolFinished, ToolStarted
 from agentkit.loop import Say
-from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
+from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, told_apart
 from agentkit.models.request import Model, Request
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
 from agentkit.transcript import DISCARDED, WAITING
 
 logger = logging.getLogger("agentkit")
-
-PARALLEL = 128
-"""How many tools of one run may be under way at once; as many as a request may offer."""
 
 
 @dataclass(slots=True)
@@ -59,6 +56,7 @@ class Performer:
         tools: The tools by name.
         run: The run's id, for idempotency keys.
         value: What the caller gave as `context=`.
+        parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
     """
 
@@ -70,6 +68,7 @@ class Performer:
         *,
         run: str,
         value: Any = None,
+        parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
     ) -> None:
         self.model = model
@@ -77,6 +76,7 @@ class Performer:
         self.tools = tools
         self.run = run
         self.value = value
+        self.parallel = parallel
         self.in_caller = in_caller
 
     # What thinks, shared by both ways.
@@ -104,6 +104,9 @@ class Performer:
         """
         reason = message.finish_reason
         if reason == "stop" or (reason == "tool_calls" and message.tool_calls):
+            ids = {call.id for call in message.tool_calls}
+            if "" in ids or len(ids) < len(message.tool_calls):  # a model of one's own need not know better
+                message = replace(message, tool_calls=told_apart(message.tool_calls))
             say(message)
             return
         usage = message.usage
@@ -281,7 +284,7 @@ class Performer:
         forget = stop.on_set(lambda: done.put(None)) if stop is not None else None
         try:
             while waiting or running:
-                while waiting and len(running) < PARALLEL:
+                while waiting and len(running) < self.parallel:
                     ready = waiting.popleft()
                     self.begin(ready)
                     limit = None if ready.tool.is_async else ready.tool.timeout  # async ones keep their own
@@ -360,7 +363,7 @@ class Performer:
         if len(batch) == 1:
             await self._arun(batch[0], say)
             return
-        places = asyncio.Semaphore(PARALLEL) if len(batch) > PARALLEL else None
+        places = asyncio.Semaphore(self.parallel) if len(batch) > self.parallel else None
         async with asyncio.TaskGroup() as group:
             for ready in batch:
                 group.create_task(self._arun(ready, say, places))
@@ -405,8 +408,9 @@ class Performer:
 
 
 def interrupted(call: ToolCall) -> ToolMessage:
-    """The answer to a call that was not run because the user spoke first."""
-    return ToolMessage(call.id, call.name, f"`{call.name}` was not run: the user interrupted it", ok=False)
+    """The answer to a call that had none when the user spoke again. It may have begun: nobody knows."""
+    text = f"`{call.name}` was interrupted by the user; whether it did anything is not known"
+    return ToolMessage(call.id, call.name, text, ok=False)
 
 
 def denied(call: ToolCall, reason: str) -> ToolMessage:

@@ -251,6 +251,23 @@ def test_any_reason_but_stop_is_truncated_with_the_partial_text(way, reason):
 
 
 @ways
+def test_missing_and_repeated_call_ids_are_told_apart_and_each_answered_once(way):
+    asked = calls(("", "act", '{"n": 1}'), ("x", "act", '{"n": 2}'), ("x", "act", '{"n": 3}'), ("", "act", '{"n": 4}'))
+
+    def act(n: int) -> int:
+        """Act."""
+        return n
+
+    result = go(Agent(Script(asked, says("done")), tools=[act]), way, "go")
+    ids = [call.id for call in result.messages[1].tool_calls]
+    assert len(set(ids)) == 4
+    assert all(ids)
+    assert ids[1] == "x"
+    answers = {one.tool_call_id: one.text for one in result.messages if isinstance(one, ToolMessage)}
+    assert [answers[one] for one in ids] == ["1", "2", "3", "4"]
+
+
+@ways
 def test_calls_under_length_do_not_run(way):
     ran = []
     cut = Assistant("", tool_calls=calls(("a", "act", "{}")).tool_calls, finish_reason="length")
@@ -342,7 +359,9 @@ def test_events_come_in_order_and_messages_after_they_were_written_down():
     )
     kinds = [type(one) for one in events]
     assert kinds == [
-        Note, User, CallModel, Assistant, CallTools, ToolStarted, ToolMessage, ToolFinished, CallModel, Assistant, Review
+        Note, User, CallModel, Assistant,
+        CallTools, ToolStarted, ToolMessage, ToolFinished,
+        CallModel, Assistant, Review,
     ]  # fmt: skip
     assert [one for one in events if isinstance(one, Assistant)][-1] is result.last
 
@@ -453,13 +472,18 @@ def test_more_calls_than_may_run_at_once_all_get_their_answer():
 
     def act(n: int) -> int:
         """Act."""
+        under_way.append(n)
+        most.append(len(under_way))
+        under_way.remove(n)
         return n
 
+    under_way, most = [], []
     for way in ("run", "arun"):
-        result = go(Agent(Script(asked, says("done")), tools=[act]), way, "go")
+        result = go(Agent(Script(asked, says("done")), tools=[act], parallel=3), way, "go")
         assert {one.tool_call_id: one.text for one in result.messages if isinstance(one, ToolMessage)} == {
             f"c{n}": str(n) for n in range(300)
         }
+    assert max(most) <= 3
 
 
 def test_keyboard_interrupt_in_a_tool_stops_the_run_with_the_transcript_intact():

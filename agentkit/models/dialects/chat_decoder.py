@@ -7,13 +7,12 @@ Whatever hosts are known to do otherwise than DeepSeek is read too; what cannot 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
 from agentkit.events import CallDelta, Delta, ReasoningDelta, TextDelta
-from agentkit.messages import Assistant, ToolCall, Usage
+from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
 from agentkit.models.failures import error_in, shown
 from agentkit.models.sse import Events
@@ -161,17 +160,13 @@ class ChatDecoder:
 
     def partial(self) -> Assistant:
         """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""
-        taken: set[str] = set()
-        for call in self._calls:
-            if not call.id:
-                call.id = f"call_{call.index:02}_{os.urandom(12).hex()}"
-            elif call.id in taken:
-                call.id = f"{call.id}_{call.index:02}_{os.urandom(4).hex()}"
-            taken.add(call.id)
+        calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
+        for call, told in zip(self._calls, calls, strict=True):
+            call.id = told.id  # a made one stays the same, whoever asks again
         return Assistant(
             "".join(self._text),
             None if self._reasoning is None else "".join(self._reasoning),
-            tuple(ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls),
+            calls,
             self._finish,
             None if self._usage is None else _usage(self._usage),
             self._served if isinstance(self._served, str) else None,
