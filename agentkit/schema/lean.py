@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import inspect
 import math
 import sys
 import types
@@ -146,8 +147,11 @@ def _of_class(schema: Json, cls: Any) -> Json:
     if schema.get("title") == cls.__name__:
         del schema["title"]
     properties: dict[str, Json] = schema.get("properties") or {}
-    doc = docstrings.parse(cls.__doc__) if "description" in schema else docstrings.Doc()
-    if doc.parameters:
+    text = inspect.cleandoc(cls.__doc__ or "")
+    if text.startswith(f"{cls.__name__}("):  # the signature that `dataclass` writes
+        text = ""
+    doc = docstrings.parse(text if schema.get("description", text) == text else None)
+    if doc.description or doc.parameters:
         schema["description"] = doc.description
     if not schema.get("description"):
         schema.pop("description", None)
