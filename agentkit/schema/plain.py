@@ -23,6 +23,8 @@ SCALARS: dict[Any, str] = {
 
 def plain_schema(kind: Any) -> Json | None:
     """A common type as pydantic describes it; `None` for any other."""
+    if isinstance(kind, str):  # not resolved yet
+        return None
     try:
         scalar = SCALARS.get(kind)
     except TypeError:  # unhashable metadata

@@ -210,20 +210,25 @@ class Shape:
 
     def _look_at(self, one: Param, first: bool) -> None:
         """Resolve one annotation; find out whether it is the hidden one."""
-        if self._by_hand and one.kind not in (VAR_POSITIONAL, VAR_KEYWORD):
-            one.plain = plain_schema(one.annotation)
-            if one.plain is not None:
-                return
+        if self._is_plain(one):
+            return
         try:
             one.annotation = resolve(one.annotation, self.source, last=not first)
         except Unresolved:
             if not (isinstance(one.annotation, str) and self._is_hidden(one.annotation)):
                 raise
+        if self._is_plain(one):
+            return
         if one.annotation is EMPTY or not self._is_hidden(one.annotation):
             return
         if self.hidden is not None:
             raise self.source.fail(f"`{self.hidden.name}` and `{one.name}` are both filled by the run. Keep one")
         self.hidden = one
+
+    def _is_plain(self, one: Param) -> bool:
+        if self._by_hand and one.kind not in (VAR_POSITIONAL, VAR_KEYWORD):
+            one.plain = plain_schema(one.annotation)
+        return one.plain is not None
 
     def _check_keys(self) -> None:
         seen: set[str] = set()
