@@ -146,6 +146,9 @@ class Performer:
             return Ready(call, tool, bind(tool, call))
         except ArgumentsInvalid as error:
             return failure(call, error)
+        except Exception as error:  # a validator of the tool's own types has a defect
+            logger.warning("the arguments of tool `%s` could not be checked", call.name, exc_info=True)
+            return failure(call, error)
 
     def begin(self, ready: Ready) -> None:
         """Start the call's clock, and show that its function begins."""

@@ -5,8 +5,10 @@ import contextvars
 import logging
 import threading
 import time
+from typing import Annotated
 
 import pytest
+from pydantic import AfterValidator
 from script import Script, calls, says
 
 from agentkit import Agent, Context, Limits, Settings, Tool, ToolError, tool
@@ -265,6 +267,21 @@ def test_missing_and_repeated_call_ids_are_told_apart_and_each_answered_once(way
     assert ids[1] == "x"
     answers = {one.tool_call_id: one.text for one in result.messages if isinstance(one, ToolMessage)}
     assert [answers[one] for one in ids] == ["1", "2", "3", "4"]
+
+
+@ways
+def test_a_validator_that_is_broken_fails_its_call_and_not_the_run(way, caplog):
+    def broken(value):
+        raise KeyError("secret")
+
+    def act(n: Annotated[int, AfterValidator(broken)]) -> int:
+        """Act."""
+        return n
+
+    result = go(Agent(Script(calls(("a", "act", '{"n": 1}')), says("done")), tools=[act]), way, "go")
+    assert "KeyError" in result.messages[2].text
+    assert "secret" not in result.messages[2].text
+    assert result.output == "done"
 
 
 @ways
