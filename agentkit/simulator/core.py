@@ -100,6 +100,8 @@ class Simulator:
             return self._no_route(exchange.path, seal)
         try:
             exchange.key = self._authorized(exchange.headers)
+            if exchange.refuse is not None:
+                raise exchange.refuse
             return route(exchange)
         except Refusal as refusal:
             kind = "application/json" if refusal.status == 401 else "application/octet-stream"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentkit.simulator.checks import Case
     from agentkit.simulator.plan import Plan, Written
     from agentkit.simulator.profiles import Profile
+    from agentkit.simulator.refusal import Refusal
     from agentkit.simulator.reply import Reply
     from agentkit.simulator.request import Chat
 
@@ -35,6 +36,7 @@ class Exchange:
             ids, and two programs that say different things get different ones.
         profile: The endpoint that answers; a layer may put another in its place for this exchange.
         revise: Called with what the brain says, before stop sequences and budgets end it; gives what is said instead.
+        refuse: What the endpoint answers in any case, once the key was accepted; the request is not looked at.
         key: The API key, once it was accepted.
         chat: The request as read.
         case: The request under the checks.
@@ -52,6 +54,7 @@ class Exchange:
     seal: bytes
     profile: Profile
     revise: Callable[[Plan], Plan] | None = None
+    refuse: Refusal | None = None
     key: str = ""
     chat: Chat | None = None
     case: Case | None = None

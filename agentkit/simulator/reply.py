@@ -27,7 +27,9 @@ class Reply:
     """An HTTP reply: its status, its headers (in order, without those of framing) and the steps of its body.
 
     `streamed` says that the steps should reach the client one by one. `length` says that the body is sent with a
-    `Content-Length` instead of in chunks, as DeepSeek does with its errors (WIRE section 1.4).
+    `Content-Length` instead of in chunks, as DeepSeek does with its errors (WIRE section 1.4). `wait` is for how many
+    seconds nothing is sent at all, not even the status. `faults` and `idle` name the faults that were put into the
+    reply, and those that found nothing in it to act on.
     """
 
     status: int
@@ -35,6 +37,9 @@ class Reply:
     steps: Iterable[Step]
     streamed: bool = False
     length: bool = False
+    wait: float = 0.0
+    faults: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def body(self) -> bytes:
