@@ -290,6 +290,68 @@ def test_writing_is_there_only_where_it_was_asked_for(place, kit):
         kit.write_file(".", "x")
 
 
+def test_paths_and_folders_have_a_largest_depth(place):
+    kit = Kit(place, write=True)
+    for path in ("a/" * 100_000, "x" * 1_000_000, "b/" * 65 + "c", "notes/" + "./" * 600):
+        for tool in (kit.read_file, kit.list_files, lambda path: kit.search_files("x", path)):
+            with pytest.raises(ToolError, match="too long a path"):
+                tool(path)
+        with pytest.raises(ToolError, match="too long a path"):
+            kit.write_file(path, "x")
+    assert not (place / "b").exists()
+    kit.write_file("d/" * 63 + "deep.txt", "a needle\n")
+    assert kit.search_files("needle") == "d/" * 63 + "deep.txt:1: a needle"
+    os.makedirs(place / ("d/" * 66))
+    assert kit.search_files("nowhere").endswith("rarer text]")
+
+
+def test_a_file_of_nothing_but_line_breaks_is_no_trap(place):
+    """Line by line, this would take minutes."""
+    (place / "breaks.txt").write_bytes(b"\n" * (32 * 1024 * 1024) + b"a needle")
+    kit = Kit(place)
+    assert kit.search_files("needle", ".") == f"breaks.txt:{32 * 1024 * 1024 + 1}: a needle"
+    assert kit.read_file("breaks.txt", start_line=32 * 1024 * 1024 + 1) == "a needle"
+    with pytest.raises(ToolError, match=f"it has {32 * 1024 * 1024} lines"):
+        kit.read_file("breaks.txt", start_line=10**12)
+
+
+@given(st.lists(st.sampled_from(["a", "needle", "NEEDLE x", "", "x" * 70_000, "ß"]), max_size=12), st.data())
+def test_lines_are_found_and_skipped_as_they_are_counted(shared_traps, lines, data):
+    (shared_traps / "lines.txt").write_text("".join(f"{line}\n" for line in lines))
+    kit = Kit(shared_traps)
+    found = [f"lines.txt:{at}: {line}" for at, line in enumerate(lines, 1) if "needle" in line.casefold()]
+    told = kit.search_files("needle")
+    assert told == ("\n".join(found) or "no line contains 'needle'")
+    start = data.draw(st.integers(1, len(lines) + 2))
+    try:
+        read = kit.read_file("lines.txt", start_line=start, max_lines=1)
+    except ToolError as error:
+        assert start > 1
+        assert f"it has {len(lines)} lines" in str(error) or start == len(lines) + 1
+    else:
+        shown = lines[start - 1] if start <= len(lines) else "(empty)"
+        assert read.startswith(shown[:32_000])
+
+
+def test_a_line_that_was_found_cannot_forge_another(place):
+    (place / "forged.txt").write_text("a needle\r.bashrc:1: x\x1b[2J\u2028y\u202e\tend\n")
+    assert Kit(place).search_files("needle") == "forged.txt:1: a needle?.bashrc:1: x?[2J?y? end"
+
+
+def test_a_replaced_program_does_not_run_as_its_owner(place):
+    (place / "todo.txt").chmod(0o4755)
+    Kit(place, write=True).write_file("todo.txt", "#!/bin/sh\n")
+    assert (place / "todo.txt").stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_nobody_sees_does_not_hide_a_dot(place):
+    """Some file systems do not see such characters, and open `.env` for this name."""
+    for name in ("\u200c.env", "\ufeff.git/config", "notes/\u200b.x"):
+        for options in ({}, {"write": True}):
+            with pytest.raises(ToolError, match="hidden"):
+                Kit(place, **options).read_file(name)
+
+
 def test_a_folder_that_is_not_there_is_told_at_once(place):
     with pytest.raises(ConfigurationError, match="no such folder"):
         files(place / "todo.txt")

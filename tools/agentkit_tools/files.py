@@ -5,7 +5,7 @@
 What a model asks for is not trusted, since a prompt, a web page or a file that it has read may have put it up to it.
 So paths are relative and have no `..`; a symbolic link counts as the place it leads to, and is refused where that is
 outside; devices, pipes and sockets are never opened; names that begin with a dot (`.env`, `.git`) are as good as not
-there; and every answer has a largest size. Paths are opened one part at a time from the folder itself, without
+there; and every answer, and the work for it, has a largest size. Paths are opened one part at a time from the folder itself, without
 following links (openat(2) with O_NOFOLLOW), so a link that is put in place after the check leads nowhere either.
 A hard link is the file itself and cannot be told from it: do not point a writing agent at a folder that has some.
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agentkit import ConfigurationError, Tool, ToolError, tool
+from agentkit_tools._text import one_line
 
 MAX_BYTES = 32_000
 """The largest answer and the largest file to write, in bytes of UTF-8, unless `files` is told another number."""
@@ -47,10 +48,17 @@ MAX_WALKED = 20_000
 MATCH_WIDTH = 300
 """How many characters of a line one match shows."""
 
+MAX_PATH = 1024
+"""How many characters a path may have."""
+
+MAX_DEPTH = 64
+"""How many folders, one in the other, are gone down."""
+
 _NOTES = 1000
 """Room in an answer for what is said beside the text, in characters."""
 
 _SNIFFED = 8192
+_BLOCK = 65_536
 _ANCHORED = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -187,14 +195,12 @@ class _Folder:
                 with contextlib.suppress(ToolError), self._file(path, name) as file:
                     _refuse_binary(file, name)
                     room = MAX_MATCHES + 1 - len(found)
-                    matches = (one for one in _lines(file, left) if wanted in one[1].casefold())
-                    found += [
-                        f"{name}:{at}: {line.strip()[:MATCH_WIDTH]}" for at, line in itertools.islice(matches, room)
-                    ]
+                    matches = itertools.islice(_matches(file, wanted, left), room)
+                    found += [f"{name}:{at}: {one_line(line.strip(), MATCH_WIDTH)}" for at, line in matches]
                     left -= file.tell()
         kept = _fitting(found[:MAX_MATCHES], self.max_bytes)
         if not found and whole:
-            return f"no line contains {text.strip()[:MATCH_WIDTH]!r}"
+            return f"no line contains {one_line(text.strip(), MATCH_WIDTH)!r}"
         if len(kept) == len(found) and whole:
             return "\n".join(kept)
         return "\n".join([*kept, "[this is not all: search in a subfolder, or for a rarer text]"])
@@ -227,7 +233,8 @@ class _Folder:
                 with os.fdopen(fd, "wb") as file:
                     file.write(data)
                     with contextlib.suppress(FileNotFoundError):  # a new file has the mode that it was made with
-                        os.fchmod(fd, stat.S_IMODE(os.stat(target.name, dir_fd=at, follow_symlinks=False).st_mode))
+                        before = os.stat(target.name, dir_fd=at, follow_symlinks=False).st_mode
+                        os.fchmod(fd, before & 0o777)  # what ran as its owner (setuid) must not with other content
                 os.rename(name, target.name, src_dir_fd=at, dst_dir_fd=at)
             except BaseException:
                 os.unlink(name, dir_fd=at)
@@ -245,7 +252,9 @@ class _Folder:
         """
         if "\0" in path or not _encodable(path):
             raise ToolError(f"`{_plain(path)}` is no path: it holds a character that no path can have")
-        given = Path(path if path.strip() else ".")
+        given = Path(path if path.strip() else ".") if len(path) <= MAX_PATH else Path()
+        if len(path) > MAX_PATH or len(given.parts) > MAX_DEPTH:
+            raise ToolError(f"`{one_line(path, 60)}` is too long a path")
         if given.is_absolute() or given.drive or given.root or ".." in given.parts:
             raise ToolError(
                 f"`{_plain(path)}` is refused: give a path inside the folder, without `..` or a leading slash"
@@ -255,7 +264,7 @@ class _Folder:
         if real != self.root and self.root not in real.parents:
             raise ToolError(f"`{_plain(path)}` leads out of the folder and is refused")
         parts = (*given.parts, *real.relative_to(self.root).parts)
-        if not self.hidden and any(part.startswith(".") and part != "." for part in parts):
+        if not self.hidden and any(_dotted(part) for part in parts):
             raise ToolError(f"`{_plain(path)}` is hidden and is refused")
         return real
 
@@ -314,30 +323,36 @@ class _Folder:
     # What a folder holds.
 
     def _shown(self, name: str) -> bool:
-        return self.hidden or not name.startswith(".")
+        return self.hidden or not _dotted(name)
 
     def _walk(self, folder: Path, name: str) -> Iterator[Path | None]:
         """The regular files under a folder, those of a folder before those of its subfolders; `None` after the last.
 
-        Links are not followed. Without the `None` there were more entries than one call looks at.
+        Links are not followed. Without the `None` there were more entries, or deeper folders, than one call looks at.
         """
-        waiting, looked = [folder], 0
+        waiting, looked, deeper = [folder], 0, False
         while waiting:
             place = waiting.pop()
             try:
                 with self._folder(place, name) as entries:
                     seen = sorted(itertools.islice(entries, MAX_WALKED - looked), key=lambda one: one.name)
+                    looked += len(seen)
+                    seen = [one for one in seen if self._shown(one.name)]
+                    files = [one.name for one in seen if one.is_file(follow_symlinks=False)]
+                    folders = [one.name for one in seen if one.is_dir(follow_symlinks=False)]
             except ToolError:
                 if place == folder:
                     raise
                 continue  # a folder that may not be read
-            looked += len(seen)
-            seen = [one for one in seen if self._shown(one.name) and not one.is_symlink()]
-            yield from (place / one.name for one in seen if one.is_file(follow_symlinks=False))
-            waiting += [place / one.name for one in reversed(seen) if one.is_dir(follow_symlinks=False)]
+            yield from (place / one for one in files)
+            if len(place.relative_to(self.root).parts) < MAX_DEPTH:
+                waiting += [place / one for one in reversed(folders)]
+            else:
+                deeper = deeper or bool(folders)
             if looked >= MAX_WALKED:
                 return
-        yield None
+        if not deeper:
+            yield None
 
 
 def _entry(entry: os.DirEntry[str]) -> str:
@@ -389,20 +404,31 @@ def _refuse_binary(file: BinaryIO, path: str) -> None:
 def _skip(file: BinaryIO, lines: int) -> int:
     """Go on by so many lines, or as far as may be read; how many were passed."""
     passed = 0
-    while passed < lines and file.tell() < MAX_SCANNED:
-        line = file.readline(_SNIFFED)
-        if not line:
-            break
-        passed += line.endswith(b"\n")
+    while passed < lines and (room := MAX_SCANNED - file.tell()) > 0 and (block := file.read(min(room, _BLOCK))):
+        ends = block.count(b"\n")
+        if passed + ends < lines:
+            passed += ends
+            continue
+        at = -1
+        for _ in range(lines - passed):
+            at = block.index(b"\n", at + 1)
+        file.seek(at + 1 - len(block), os.SEEK_CUR)
+        return lines
     return passed
 
 
-def _lines(file: BinaryIO, most: int) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers, up to so many bytes; a very long line comes in pieces."""
+def _matches(file: BinaryIO, wanted: str, most: int) -> Iterator[tuple[int, str]]:
+    """The lines that hold a casefolded text, with their numbers, within so many bytes; a very long line in pieces.
+
+    Whole blocks are searched, and only those that hold the text taken apart: a file may be nothing but line breaks.
+    """
     number = 1
-    while file.tell() < most and (line := file.readline(65_536)):
-        yield number, line.decode("utf-8", "replace")
-        number += line.endswith(b"\n")
+    while (room := most - file.tell()) > 0 and (block := file.read(min(room, _BLOCK))):
+        block += file.readline(_BLOCK)
+        text = block.decode("utf-8", "replace")
+        if wanted in text.casefold():
+            yield from ((at, line) for at, line in enumerate(text.split("\n"), number) if wanted in line.casefold())
+        number += block.count(b"\n")
 
 
 def _fitting(lines: list[str], most: int) -> list[str]:
@@ -422,6 +448,11 @@ def _plain(name: str) -> str:
         os.fsencode(name).decode("utf-8", "replace") if _encodable(name) else name.encode("utf-8", "replace").decode()
     )
     return "".join(letter if letter.isprintable() else "?" for letter in shown)
+
+
+def _dotted(name: str) -> bool:
+    """Whether a name is a hidden one; some file systems do not see the characters that nobody sees."""
+    return name not in (".", "..") and next((one for one in name if one.isprintable()), "").startswith(".")
 
 
 def _encodable(name: str) -> bool:
