@@ -25,6 +25,7 @@ from agentkit.errors import Cancelled, ConfigurationError, ConnectionLost, Timed
 from agentkit.models.transport import Brought, Patience, Post, Watch, aclose_all, bring, close_all, shared
 from agentkit.models.transport.by_aiohttp import Aiohttp
 from agentkit.models.transport.by_httpx import Httpx
+from agentkit.models.transport.keeping import CONNECTING, AsyncHome, Line
 from agentkit.threads import Stop, run_on_shared_loop, start
 
 LONG = 20.0
@@ -642,6 +643,123 @@ def test_many_tasks_share_a_transport(kind):
     with serving(echo) as server:
         asyncio.run(main(server.url))
         assert server.connections <= 40
+
+
+def test_requests_that_begin_at_once_make_only_so_many_connections_at_once():
+    """The kernel makes a connection before the server takes it, so this counts handshakes under TLS."""
+    shaking, most, enough, go_on = 0, 0, threading.Event(), threading.Event()
+
+    class Reluctant(Server):
+        def serve(self, connection, number):
+            nonlocal shaking, most
+            with connection, contextlib.suppress(OSError):
+                shaking += 1
+                most = max(most, shaking)
+                if shaking == CONNECTING:
+                    enough.set()
+                assert go_on.wait(LONG)
+                shaking -= 1
+
+    async def main(url):
+        tasks = [asyncio.create_task(read(shared("httpx"), url)) for _ in range(CONNECTING * 3)]
+        assert await asyncio.to_thread(enough.wait, LONG)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.sleep(SHORT)
+        go_on.set()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(one) for one in done} == {asyncio.CancelledError, ConnectionLost}
+
+    server = Reluctant(None)
+    thread = threading.Thread(target=server.accept, daemon=True)
+    thread.start()
+    asyncio.run(main(server.url.replace("http:", "https:")))
+    server.listener.shutdown(socket.SHUT_RDWR)
+    server.listener.close()
+    thread.join(5)
+    assert most <= CONNECTING * 2  # those that were cancelled made place
+    assert server.connections >= CONNECTING
+
+
+def test_requests_beyond_those_that_connect_take_what_connection_comes_free():
+    async def main(url):
+        bodies = await asyncio.gather(*[read(shared("httpx"), url) for _ in range(500)])
+        assert bodies == [b"{}"] * 500
+
+    with serving(echo) as server:
+        asyncio.run(main(server.url))
+        assert server.connections < 400
+
+
+def test_connections_that_cannot_be_made_hold_up_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def main(**options):
+        transport = shared("httpx", **options)
+        return await asyncio.gather(*[read(transport, url) for _ in range(CONNECTING * 3)], return_exceptions=True)
+
+    assert {type(one) for one in asyncio.run(main())} == {ConnectionLost}
+    assert {type(one) for one in asyncio.run(main(proxy="gopher://host"))} == {ConfigurationError}
+
+
+class Crowd:
+    """Tasks that want a line, where two may connect at the same time."""
+
+    def __init__(self):
+        self.home, self.tasks, self.lines, self.connecting = AsyncHome(), [], [], 0
+
+    def ask(self):
+        loop = asyncio.get_running_loop()
+        self.tasks.append(loop.create_task(self.home.line(loop)))
+
+    def connected(self):
+        if self.connecting:
+            self.connecting -= 1
+            self.lines.append(Line(str))
+            self.home.connected()
+
+    def give(self):
+        if self.lines:
+            self.home.give(self.lines.pop())
+
+    def cancel(self):
+        if self.tasks:
+            self.tasks[0].cancel()
+
+    def cancel_late(self):
+        """Cancel a task whose turn has come just now."""
+        self.connected()
+        self.cancel()
+
+    async def settle(self):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for task in [one for one in self.tasks if one.done()]:
+            self.tasks.remove(task)
+            if not task.cancelled():
+                line = task.result()
+                self.connecting += line is None
+                self.lines += [line] if line else []
+
+    async def live(self, steps):
+        for step in steps:
+            step(self)
+            await self.settle()
+            assert self.connecting <= 2
+            assert self.connecting == 2 or not self.tasks
+        while self.tasks:
+            self.connected()
+            await self.settle()
+
+
+@given(
+    st.lists(st.sampled_from([Crowd.ask, Crowd.connected, Crowd.give, Crowd.cancel, Crowd.cancel_late]), max_size=60)
+)
+def test_leave_to_connect_is_neither_lost_nor_given_twice(steps):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agentkit.models.transport.keeping.CONNECTING", 2)
+        asyncio.run(Crowd().live(steps))
 
 
 def hanging(exchange):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse, ClientResponseError, ClientSession, TCPConnector
     from aiohttp.connector import Connection
+    from multidict import CIMultiDict
 
 
 LARGE = 1 << 20
@@ -50,7 +51,7 @@ class Aiohttp:
         self._aiohttp = aiohttp
         self._connector = _connector_class()
         self._verify = verify
-        self._targets = Targets(yarl.URL, lambda _, headers: headers, partial(proxy_for, proxy))
+        self._targets = Targets(yarl.URL, _multidict, partial(proxy_for, proxy))
         self._per_loop: PerLoop[ClientSession] = PerLoop(self._session, _close_session, _drop_session)
         self._send = send
 
@@ -96,7 +97,7 @@ class Aiohttp:
         )
 
     def close(self) -> None:
-        """Close the idle connections of running event loops."""
+        """Close the sessions of running event loops; requests that are under way on them are lost."""
         self._per_loop.close()
 
     async def aclose(self) -> None:
@@ -114,6 +115,12 @@ class Aiohttp:
 
 _wires: ContextVar[list[asyncio.BaseTransport]] = ContextVar("agentkit_aiohttp_wires")
 """The connections of the request that is being sent in this task."""
+
+
+def _multidict(_: Target, headers: dict[str, str]) -> CIMultiDict[str]:
+    from multidict import CIMultiDict
+
+    return CIMultiDict(headers)
 
 
 def _connector_class() -> type[TCPConnector]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentkit import errors
-from agentkit.models.transport.keeping import KEEP_SECONDS, Home, Line, PerLoop, aclose_lines, close_lines
+from agentkit.models.transport.keeping import KEEP_SECONDS, AsyncHome, Home, Line, PerLoop, aclose_lines, close_lines
 from agentkit.models.transport.replies import AsyncTrace, HttpxAsyncReply, SyncReply, Trace
 from agentkit.models.transport.seam import AsyncReply, Post, Reply
 from agentkit.models.transport.target import Target, Targets, context, no_context, proxy_for
@@ -32,7 +32,7 @@ class Httpx:
         self._targets = Targets(httpx.URL, _raw_headers, partial(proxy_for, proxy))
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_SECONDS)
         self._homes: dict[str, Home] = {}
-        self._per_loop: PerLoop[dict[str, Home]] = PerLoop(dict, _aclose_homes, dict[str, Home].clear)
+        self._per_loop: PerLoop[dict[str, AsyncHome]] = PerLoop(dict, _aclose_homes, dict[str, AsyncHome].clear)
 
     def send(self, post: Post) -> AbstractContextManager[Reply]:
         """Send in the calling thread."""
@@ -56,10 +56,14 @@ class Httpx:
         homes = await self._per_loop.here(loop)
         home = homes.get(target.origin)
         if home is None:
-            home = homes[target.origin] = Home()
-        line = home.take()
+            home = homes[target.origin] = AsyncHome()
+        line = await home.line(loop)
         if line is None:
-            made = self._httpx.AsyncHTTPTransport(**self._options(target))
+            try:
+                made = self._httpx.AsyncHTTPTransport(**self._options(target))
+            except BaseException:
+                home.connected()
+                raise
             line = Line(made.handle_async_request, made.aclose, home)
         return line
 
@@ -115,7 +119,7 @@ class Httpx:
             close_lines(home.close())
 
 
-async def _aclose_homes(homes: dict[str, Home]) -> None:
+async def _aclose_homes(homes: dict[str, AsyncHome]) -> None:
     for home in homes.values():
         await aclose_lines(home.close())
 

@@ -24,6 +24,8 @@ class SyncGuard:
     """Ends a request in another thread by shutting its socket down.
 
     Shutting down, and not closing, wakes the thread that waits on the socket; the thread then closes it itself.
+    Before there is a socket, while a name is looked up and a connection made, nothing can be ended: a stop takes effect
+    when that is done, or has taken longer than the limit `connect`.
 
     Attributes:
         reason: The limit that passed, or `"stop"`; `None` while all is well.

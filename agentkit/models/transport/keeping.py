@@ -20,6 +20,9 @@ T = TypeVar("T")
 KEEP_SECONDS = 30.0
 """How long an idle connection is kept, in seconds. Servers commonly close theirs after 60 or more."""
 
+CONNECTING = 32
+"""How many connections to one origin are made at the same time, per event loop."""
+
 CLOSE_SECONDS = 2.0
 """How long closing waits for an event loop of another thread, in seconds."""
 
@@ -33,9 +36,10 @@ class Line:
         home: Where it waits when it is idle, if it is kept.
         since: Since when it is idle, in seconds of `time.monotonic`.
         socket: The socket of its connection, as far as it is known.
+        fresh: Whether it was never connected before.
     """
 
-    __slots__ = ("close", "home", "send", "since", "socket")
+    __slots__ = ("close", "fresh", "home", "send", "since", "socket")
 
     def __init__(
         self, send: Callable[[Any], Any], close: Callable[[], Any] | None = None, home: Home | None = None
@@ -45,6 +49,7 @@ class Line:
         self.home = home
         self.since = 0.0
         self.socket: Any = None
+        self.fresh = True
 
 
 class Home:
@@ -81,6 +86,60 @@ class Home:
         lines = list(self._lines)
         self._lines.clear()
         return lines
+
+
+class AsyncHome(Home):
+    """The same on an event loop, where moreover only so many connections are made at the same time.
+
+    When hundreds of requests begin at once, they would all shake hands at once, each taking as long as all of them.
+    So they wait for each other, and those that wait take what idle line comes first. Connections that stand are not
+    counted: there may be any number of them.
+    """
+
+    __slots__ = ("_connecting", "_waiting")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connecting = 0
+        self._waiting: deque[asyncio.Future[Line | None]] = deque()
+
+    async def line(self, loop: asyncio.AbstractEventLoop) -> Line | None:
+        """An idle line; or `None` for leave to make a connection, until `connected` is called."""
+        line = self.take()
+        if line is not None:
+            return line
+        if self._connecting < CONNECTING:
+            self._connecting += 1
+            return None
+        turn: asyncio.Future[Line | None] = loop.create_future()
+        self._waiting.append(turn)
+        try:
+            return await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():  # it was our turn, but we were cancelled meanwhile
+                line = turn.result()
+                if line is None:
+                    self.connected()
+                else:
+                    await aclose_lines(self.give(line))
+            raise
+
+    def connected(self) -> None:
+        """The connection stands, or could not be made: let the next begin."""
+        if not self._next(None):
+            self._connecting -= 1
+
+    def give(self, line: Line) -> list[Line]:
+        """Put an idle line back, into the hands of the next who waits. Returns lines to close."""
+        return [] if self._open and self._next(line) else super().give(line)
+
+    def _next(self, line: Line | None) -> bool:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(line)
+                return True
+        return False
 
 
 def close_lines(lines: list[Line]) -> None:
@@ -168,7 +227,7 @@ class PerLoop(Generic[T]):
             if loop.is_running():
                 future = asyncio.run_coroutine_threadsafe(_end(generator), loop)
                 if loop is not here:
-                    with suppress(TimeoutError):
+                    with suppress(Exception):  # it takes too long, or the loop stops meanwhile
                         future.result(CLOSE_SECONDS)
 
     async def aclose(self) -> None:
@@ -179,10 +238,10 @@ class PerLoop(Generic[T]):
         here = asyncio.get_running_loop()
         for loop, (_, generator) in list(self._kept.items()):
             if loop is here:
-                await generator.aclose()
+                await _end(generator)
             elif loop.is_running():
                 future = asyncio.run_coroutine_threadsafe(_end(generator), loop)
-                with suppress(TimeoutError):
+                with suppress(Exception):
                     await asyncio.wait_for(asyncio.wrap_future(future), CLOSE_SECONDS)
 
     def at_exit(self) -> None:
@@ -201,7 +260,8 @@ class PerLoop(Generic[T]):
 
 
 async def _end(generator: AsyncGenerator[None, None]) -> None:
-    await generator.aclose()
+    with suppress(RuntimeError):  # somebody else is closing it
+        await generator.aclose()
 
 
 _parents: list[object] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agentkit.errors import ConfigurationError
 from agentkit.models.transport.faults import ended, explained, names_of
 from agentkit.models.transport.guards import AsyncGuard, SyncGuard
-from agentkit.models.transport.keeping import Line, aclose_lines, close_lines
+from agentkit.models.transport.keeping import AsyncHome, Line, aclose_lines, close_lines
 from agentkit.models.transport.seam import Post, Watch
 from agentkit.models.transport.target import Target
 
@@ -74,8 +74,12 @@ class _Reply:
             elif "ReadTimeout" in names_of(error):
                 reason = self.watch.due(time.monotonic())[1]
         meant = explained(error, where, post.patience) if reason is None else ended(reason, post.patience, where)
-        if meant is not None:
+        if meant is None:
+            return
+        try:
             raise meant from (None if isinstance(meant, ConfigurationError) else error)
+        finally:
+            del meant  # an error in a local of its own traceback keeps all that ran alive until the next collection
 
 
 def _compressed(headers: Mapping[str, str]) -> bool:
@@ -219,35 +223,62 @@ class HttpxAsyncReply(AsyncReply):
     def __init__(self, post: Post, target: Target, side: AsyncSide) -> None:
         super().__init__(post, target)
         self._side = side
-        self._loose: Any = None
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        request = self._side.arequest(self._post, self._target, self._trace if self._target.tls else None)
-        self._line = line = await self._side.aline(self._target, loop)
+        import asyncio
+
+        post, target = self._post, self._target
+        self._line = line = await self._side.aline(target, loop)
+        connecting = _Connecting(line) if line.fresh or target.tls else None
         try:
-            response = await line.send(request)
-        except BaseException:
+            response = await line.send(self._side.arequest(post, target, connecting and connecting.trace))
+        except (Exception, asyncio.CancelledError):
             # httpcore leaves a connection open when it is cancelled in one of two moments: just before it sends,
             # where its pool still has it, and in the handshake, where nobody has it
             await aclose_lines([line])
-            if self._loose is not None:
-                with suppress(Exception):
-                    await self._loose.aclose()
+            if connecting is not None:
+                await connecting.aclose()
             raise
+        finally:
+            if connecting is not None:
+                connecting.done()
         self._response: Any = response
         self.status = response.status_code
         self.headers = response.headers
         self._chunks = response.aiter_bytes() if _compressed(response.headers) else aiter(response.stream)
-
-    async def _trace(self, name: str, info: dict[str, Any]) -> None:
-        """httpcore's extension `trace`: know the connection that is between TCP and TLS."""
-        if name == "connection.connect_tcp.complete":
-            self._loose = info["return_value"]
-        elif name == "connection.start_tls.complete":
-            self._loose = None
 
     async def _close(self) -> None:
         await self._response.aclose()
         line = self._line
         if line.home is not None:
             await aclose_lines(line.home.give(line) if self._finished else [line])
+
+
+class _Connecting:
+    """Follows a connection that is made for a request."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._stream: Any = None
+
+    async def trace(self, name: str, info: dict[str, Any]) -> None:
+        """httpcore's extension `trace`."""
+        if name == "connection.connect_tcp.complete":
+            self._stream = info["return_value"]
+        elif name == "connection.start_tls.complete":
+            self._stream = None
+        elif name == "http11.send_request_headers.started":
+            self.done()
+
+    def done(self) -> None:
+        """The connection stands, or failed."""
+        home = self._line.home
+        if self._line.fresh and isinstance(home, AsyncHome):
+            home.connected()
+        self._line.fresh = False
+
+    async def aclose(self) -> None:
+        """Close the connection that is between TCP and TLS, if there is one."""
+        if self._stream is not None:
+            with suppress(Exception):
+                await self._stream.aclose()
