@@ -96,10 +96,11 @@ class Transcript(Sequence[Entry]):
             spent: dict[str, int] = note.data.get("usage") or {}
             self.usage += Usage(**spent)
         elif note.kind == WAITING:
-            self._waiting.add(note.data["call"])
+            self._waiting.add(str(note.data.get("call")))
         elif note.kind == VERDICT:
-            self._waiting.discard(note.data["call"])
-            self.verdicts[note.data["call"]] = note.data
+            call = str(note.data.get("call"))
+            self._waiting.discard(call)
+            self.verdicts[call] = note.data
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:

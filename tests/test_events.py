@@ -34,7 +34,7 @@ entries = st.one_of(
     st.builds(User, texts),
     st.builds(Assistant, texts, st.none() | texts, st.lists(calls, max_size=2).map(tuple)),
     st.builds(ToolMessage, texts, texts, texts),
-    st.builds(Note, texts, st.dictionaries(texts, texts, max_size=2)),
+    st.builds(Note, texts, st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=2)),
 )
 results = st.builds(Result, texts, st.lists(entries, max_size=3).map(tuple), st.integers(0, 3), st.builds(Usage))
 events = st.one_of(
