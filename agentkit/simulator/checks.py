@@ -78,9 +78,9 @@ def _penalties(case: Case) -> None:
 
 
 def _max_tokens(case: Case) -> None:
-    chat, profile = case.chat, case.profile
-    if chat.max_tokens is not None and not 1 <= chat.max_tokens <= profile.max_tokens:
-        raise Refusal(f"Invalid max_tokens value, the valid range of max_tokens is [1, {profile.max_tokens}]")
+    chat, most = case.chat, case.profile.models[case.chat.model].max_tokens
+    if chat.max_tokens is not None and not 1 <= chat.max_tokens <= most:
+        raise Refusal(f"Invalid max_tokens value, the valid range of max_tokens is [1, {most}]")
 
 
 def _sampling(case: Case) -> None:
@@ -149,7 +149,7 @@ def _tool_choice(case: Case) -> None:
     if chat.tool_choice == "named" and all(tool.name != chat.named for tool in chat.tools):
         raise Refusal(f"tool_choice: no tool named '{chat.named}' was specified")
     forced = chat.tool_choice in ("required", "named")
-    if forced and not profile.forced_choice_while_thinking and case.thinking:
+    if forced and not profile.models[chat.model].forced_choice and case.thinking:
         raise Refusal("Thinking mode does not support this tool_choice")
 
 
@@ -241,7 +241,7 @@ def _json_word(case: Case) -> None:
 def _reasoning_back(case: Case) -> None:
     """Thinking with tools: every assistant turn with calls carries its reasoning, as a string (WIRE section 6)."""
     chat, profile = case.chat, case.profile
-    if profile.reasoning_back == "ignored" or not chat.tools or not case.thinking:
+    if profile.models[chat.model].reasoning_back == "ignored" or not chat.tools or not case.thinking:
         return
     if any(message.calls and message.reasoning is None for message in chat.messages):
         raise Refusal("The `reasoning_content` in the thinking mode must be passed back to the API.")

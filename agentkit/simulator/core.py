@@ -13,9 +13,10 @@ from agentkit.simulator import plan, render
 from agentkit.simulator.brains import Brain, Plan, Turn
 from agentkit.simulator.brains.rules import answer
 from agentkit.simulator.checks import Case, run_checks
+from agentkit.simulator.endpoints import profile_named
 from agentkit.simulator.exchange import Exchange, Handler, Layer
-from agentkit.simulator.profiles import Profile, profile_named
-from agentkit.simulator.refusal import Refusal, unauthorized
+from agentkit.simulator.profiles import Profile
+from agentkit.simulator.refusal import Refusal, encoded
 from agentkit.simulator.reply import Reply
 from agentkit.simulator.request import Chat, read_chat
 
@@ -105,7 +106,12 @@ class Simulator:
             return route(exchange)
         except Refusal as refusal:
             kind = "application/json" if refusal.status == 401 else "application/octet-stream"
-            return Reply(refusal.status, _headers(kind, seal, cache="Error"), (refusal.body(),), length=True)
+            return Reply(
+                refusal.status,
+                _headers(kind, seal, cache="Error"),
+                (encoded(exchange.profile.errors(refusal)),),
+                length=True,
+            )
 
     def transport(self) -> SimulatorTransport:
         """This simulator as an httpx transport, for `httpx.Client` and `httpx.AsyncClient` alike."""
@@ -124,9 +130,9 @@ class Simulator:
         scheme, _, key = value.partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
-            raise unauthorized(None)
+            raise self.profile.refusal("no key")
         if self._key is not None and key != self._key:
-            raise unauthorized(key)
+            raise self.profile.refusal("key", end=key[-4:])
         return key
 
     def _no_route(self, path: str, seal: bytes) -> Reply:
@@ -182,7 +188,7 @@ class Simulator:
 def _budget(profile: Profile, chat: Chat, thinking: bool) -> int:
     if chat.max_tokens is not None:
         return chat.max_tokens
-    plain, thoughtful, most = profile.default_output
+    plain, thoughtful, most = profile.models[chat.model].default_output
     if not thinking:
         return plain
     return most if chat.effort == "max" else thoughtful
