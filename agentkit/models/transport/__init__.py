@@ -7,7 +7,8 @@ There are three sides, which behave alike in time limits, cancellation, reuse of
 - a client that the caller brings, with httpx's face (`brought`).
 
 The libraries keep what they are good at, HTTP itself. Time limits and stopping are ours (`guards`), and so are the idle
-connections of httpx (`keeping`); they are per process and, for async, per event loop.
+connections of httpx (`keeping`), which are per process and, for async, per event loop. A connection is kept where the
+reply was read to its end, so read on after the last word of a stream; leaving earlier closes the socket.
 
 *Stale connections.* An idle connection that the server has closed is noticed before it is used. The server may also
 close it just while the next request is under way. Neither httpx nor aiohttp sends a POST again then, since nobody can
