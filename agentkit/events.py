@@ -213,7 +213,7 @@ def dump(stamped: Stamped) -> bytes:
     kind = type(stamped.event)
     head = {"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": kind.__name__}
     data = messages.write(_adapter(kind), stamped.event, fallback=repr)
-    return json.dumps(head)[:-1].encode() + b',"data":' + data + b"}"
+    return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"data":' + data + b"}"
 
 
 def load(data: bytes | str) -> Stamped:

@@ -219,13 +219,15 @@ def test_a_forked_child_does_not_share_its_parents_connections():
         from agentkit import Agent
         from agentkit.models import open_model
         agent = Agent(open_model("openai:m", base_url=sys.argv[1], api_key="k", retries=0))
-        print(agent.run("parent").output, flush=True)
+        def say(text):
+            os.write(1, (text + "\\n").encode())  # at once, so that two processes do not mix
+        say(agent.run("parent").output)
         child = os.fork()
-        print(agent.run("child" if child == 0 else "parent again").output, flush=True)
+        say(agent.run("child" if child == 0 else "parent again").output)
         if child == 0:
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        print(agent.run("parent at last").output, status)
+        say(agent.run("parent at last").output + f" {status}")
     """
 
     def handler(exchange):
