@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agentkit.simulator import plan, render
@@ -15,6 +15,8 @@ from agentkit.simulator.brains.rules import answer
 from agentkit.simulator.checks import Case, run_checks
 from agentkit.simulator.endpoints import profile_named
 from agentkit.simulator.exchange import Exchange, Handler, Layer
+from agentkit.simulator.faults import Faults, Rule
+from agentkit.simulator.log import Log
 from agentkit.simulator.profiles import Profile
 from agentkit.simulator.refusal import Refusal, encoded
 from agentkit.simulator.reply import Reply
@@ -37,9 +39,15 @@ class Simulator:
         seed: Decides ids and everything else that looks random; same seed and same requests, same replies.
         clock: Seconds since the epoch, for `created` and for a brain that is asked about today.
         layers: What stands between a request and the endpoint, the outermost first (`agentkit.simulator.exchange`).
+        faults: How it misbehaves and when, such as `["429:0.1", "stall(20s)@3"]` (`agentkit.simulator.faults.rules`).
+        time_scale: How long a second of a fault lasts, in seconds.
+
+    Attributes:
+        log: The latest requests and what was answered.
+        faults: The faults to come; they may be changed at any time.
 
     Raises:
-        ConfigurationError: There is no profile of that name.
+        ConfigurationError: There is no profile of that name, or no such fault.
     """
 
     def __init__(
@@ -51,6 +59,8 @@ class Simulator:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
         layers: Sequence[Layer] = (),
+        faults: str | Rule | Iterable[str | Rule] = (),
+        time_scale: float = 1.0,
     ) -> None:
         self.profile = profile_named(profile)
         self._brain: Brain = answer if brain is None else brain
@@ -66,8 +76,10 @@ class Simulator:
             for name in self.profile.models:
                 self._routes["GET", f"{prefix}/models/{name}"] = self._model
         self._paths = {path for _, path in self._routes}
+        self.log = Log()
+        self.faults = Faults(faults, seed=seed, time_scale=time_scale)
         self._handler: Handler = self._answer
-        for layer in reversed(layers):
+        for layer in reversed((self.log, self.faults, *layers)):
             self._handler = _behind(layer, self._handler)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:

@@ -11,11 +11,11 @@ import errno
 import importlib.util
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import ConfigurationError
-from agentkit.simulator.reply import Cut, Pause, Reply, Step
+from agentkit.simulator.reply import Cut, Pause, Reply
 
 if TYPE_CHECKING:
     import uvicorn
@@ -43,11 +43,10 @@ def app(simulator: Simulator) -> App:
         if body is None:
             return
         reply = simulator.handle(scope["method"], scope["path"], headers, body)
-        await send(_start(reply))
-        if not reply.streamed:
-            await _send(reply.steps, send)
+        if not reply.streamed and not reply.faults:
+            await _send(reply, send)
             return
-        sending = asyncio.ensure_future(_send(reply.steps, send))
+        sending = asyncio.ensure_future(_send(reply, send))
         leaving = asyncio.ensure_future(_gone(receive))
         await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
@@ -87,9 +86,12 @@ def _start(reply: Reply) -> MutableMapping[str, Any]:
     return {"type": "http.response.start", "status": reply.status, "headers": headers}
 
 
-async def _send(steps: Iterable[Step], send: Send) -> None:
-    """Carry out the steps. After a cut nothing more is sent, not even the end of the body."""
-    for step in steps:
+async def _send(reply: Reply, send: Send) -> None:
+    """Carry out a reply. After a cut nothing more is sent, not even the end of the body."""
+    if reply.wait:
+        await asyncio.sleep(reply.wait)
+    await send(_start(reply))
+    for step in reply.steps:
         if isinstance(step, bytes):
             await send({"type": "http.response.body", "body": step, "more_body": True})
             await asyncio.sleep(0)  # so that others get their turn, and a client that left is noticed

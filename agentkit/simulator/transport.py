@@ -28,12 +28,24 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request of an `httpx.Client`."""
         reply = self._answer(request, request.read())
-        return _response(reply, request, _SyncBody(reply.steps, _read_timeout(request)))
+        limit = _read_timeout(request)
+        seconds, late = _pause(Pause(reply.wait), limit)
+        if seconds:
+            time.sleep(seconds)
+        if late:
+            raise _too_late()
+        return _response(reply, request, _SyncBody(reply.steps, limit))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request of an `httpx.AsyncClient`."""
         reply = self._answer(request, await request.aread())
-        return _response(reply, request, _AsyncBody(reply.steps, _read_timeout(request)))
+        limit = _read_timeout(request)
+        seconds, late = _pause(Pause(reply.wait), limit)
+        if seconds:
+            await asyncio.sleep(seconds)
+        if late:
+            raise _too_late()
+        return _response(reply, request, _AsyncBody(reply.steps, limit))
 
     def _answer(self, request: httpx.Request, body: bytes) -> Reply:
         return self._handle(request.method, request.url.path, request.headers, body)
@@ -70,7 +82,7 @@ class _SyncBody(httpx.SyncByteStream):
                 seconds, late = _pause(step, self._limit)
                 time.sleep(seconds)
                 if late:
-                    raise httpx.ReadTimeout("The read operation timed out")
+                    raise _too_late()
             else:
                 raise _cut(step)
 
@@ -88,9 +100,13 @@ class _AsyncBody(httpx.AsyncByteStream):
                 seconds, late = _pause(step, self._limit)
                 await asyncio.sleep(seconds)
                 if late:
-                    raise httpx.ReadTimeout("The read operation timed out")
+                    raise _too_late()
             else:
                 raise _cut(step)
+
+
+def _too_late() -> httpx.ReadTimeout:
+    return httpx.ReadTimeout("The read operation timed out")
 
 
 def _cut(_: Cut) -> httpx.RemoteProtocolError:
