@@ -34,6 +34,14 @@ class _Override:
     tools: dict[str, Tool[..., Any]] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What a run knows of the stream that shows it."""
+
+    restart: bool
+    stop: Stop | None = None
+
+
 @dataclass(slots=True)
 class _Run:
     """One run, made ready: what both ways of driving it need."""
@@ -193,10 +201,16 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        restart: bool = False,
     ) -> Stream[str]:
-        """A run to watch: iterate the stream for its events; the arguments are those of `run`."""
+        """A run to watch: iterate the stream for its events; the arguments are those of `run`.
+
+        With `restart`, a reply that breaks off is asked for anew even when parts of it were shown: `Restarted` says
+        that they are void.
+        """
         shown, stop = _Relay(on_event), Stop()
-        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, stream=True, stop=stop)
+        watched = _Watched(restart, stop)
+        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
 
         def drive_into(pipe: Pipe) -> Result[str]:
             shown.into = pipe.items.put
@@ -216,10 +230,12 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        restart: bool = False,
     ) -> AsyncStream[str]:
         """`stream` on the running event loop: `async with agent.astream(…) as stream: async for event in stream: …`."""
         shown = _Relay(on_event)
-        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, stream=True)
+        watched = _Watched(restart)
+        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
 
         async def drive_into(pipe: AsyncPipe) -> Result[str]:
             shown.into = pipe.put
@@ -288,8 +304,7 @@ class Agent:
         limits: Limits | None,
         on_event: Emit | None,
         *,
-        stream: bool = False,
-        stop: Stop | None = None,
+        watched: _Watched | None = None,
         verdicts: Mapping[str, Verdict] | None = None,
     ) -> _Run:
         if session is not None:
@@ -313,9 +328,10 @@ class Agent:
             instructions=self._instructions(context, transcript, run),
             tools=tuple(tools.values()),
             settings=settings.over(self.settings) if settings else self.settings,
-            stream=stream,
+            stream=watched is not None,
+            restart=watched is not None and watched.restart,
             emit=on_event,
-            stop=stop,
+            stop=watched.stop if watched else None,
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
         )
         performer = Performer(answering, request, tools, run=run, value=context, parallel=self.parallel)

@@ -1,7 +1,6 @@
 """A model behind an HTTP endpoint: encode, send, retry, feed the decoder.
 
-What thinks stands in `Sending`, which lives for one answer and knows every attempt; `HttpModel.call` and
-`HttpModel.acall` only wait.
+What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only wait.
 """
 
 from __future__ import annotations
@@ -10,17 +9,17 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from agentkit.errors import Cancelled, ModelError, TimedOut
-from agentkit.events import Retried
+from agentkit.errors import Cancelled, ModelError
 from agentkit.messages import Assistant
 from agentkit.models.catalog import ModelRow
-from agentkit.models.dialects.chat import Chat, check
+from agentkit.models.dialects.chat import Chat
 from agentkit.models.failures import error_from
-from agentkit.models.request import Decoder, Dialect, Request
+from agentkit.models.request import Dialect, Request
 from agentkit.models.retry import Retries
-from agentkit.models.transport import Patience, Post, Transport, Watch
+from agentkit.models.sending import Manner, Sending
+from agentkit.models.transport import Patience, Post, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +97,35 @@ class HttpModel:
         """The error that an HTTP status other than 200 means; the key is masked where the endpoint repeats it."""
         return error_from(status, headers, body, model=self.name, now=time.time(), key=self._key)
 
+    def _post(self, sending: Sending) -> Post:
+        """The next attempt."""
+        request = sending.request
+        return Post(
+            url=self.url,
+            headers=self.headers(request.settings.extra_headers),
+            body=sending.body,
+            patience=sending.begin(),
+            stop=request.stop,
+        )
+
+    def _sending(self, request: Request) -> Sending:
+        manner = Manner(self.name, self.row, self.dialect, self.retries, self.patience, self.clock.chance)
+        return Sending(manner, request)
+
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread."""
-        sending = Sending(self, request)
+        sending = self._sending(request)
         while True:
+            delay = 0.0
             try:
-                with self.transport.send(sending.post()) as reply:
+                with self.transport.send(self._post(sending)) as reply:
                     if reply.status != 200:
-                        raise sending.refused(reply.status, reply.headers, b"".join(reply))
+                        raise self.refused(reply.status, reply.headers, b"".join(reply))
                     for chunk in reply:
-                        sending.feed(chunk, reply.watch)
-                return sending.finish()
+                        if sending.feed(chunk):
+                            reply.watch.progress()
+                if (message := sending.finish()) is not None:
+                    return message
             except ModelError as error:
                 delay = sending.failed(error)
             if request.stop is None:
@@ -118,89 +135,18 @@ class HttpModel:
 
     async def acall(self, request: Request) -> Assistant:
         """Answer on the running event loop."""
-        sending = Sending(self, request)
+        sending = self._sending(request)
         while True:
+            delay = 0.0
             try:
-                async with self.transport.asend(sending.post()) as reply:
+                async with self.transport.asend(self._post(sending)) as reply:
                     if reply.status != 200:
-                        raise sending.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))
+                        raise self.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))
                     async for chunk in reply:
-                        sending.feed(chunk, reply.watch)
-                return sending.finish()
+                        if sending.feed(chunk):
+                            reply.watch.progress()
+                if (message := sending.finish()) is not None:
+                    return message
             except ModelError as error:
                 delay = sending.failed(error)
             await self.clock.asleep(delay)
-
-
-class Sending:
-    """One answer under way: the body, the attempts, and what was shown of the reply so far."""
-
-    def __init__(self, model: HttpModel, request: Request) -> None:
-        row = model.row
-        check(request, row)
-        self.model = model
-        self.request = request
-        self.attempts = 0
-        self.shown = False
-        thinks = row.thinks(request.settings.thinking)
-        stream = row.streams(asked=request.stream, thinks=thinks)
-        key = (type(model.dialect), row)
-        encoder = request.encoders.get(key)
-        if encoder is None:
-            encoder = request.encoders[key] = model.dialect.encoder(row)
-        self.body = encoder.encode(request, stream=stream)
-        self.decoder: Decoder
-
-    def post(self) -> Post:
-        """The next attempt."""
-        model, request = self.model, self.request
-        self.attempts += 1
-        self.decoder = model.dialect.decoder(model.row, deltas=request.emit is not None)
-        patience = model.patience
-        if request.deadline is not None:
-            left = max(0.0, request.deadline - time.monotonic())
-            patience = replace(patience, total=left if patience.total is None else min(left, patience.total))
-        return Post(
-            url=model.url,
-            headers=model.headers(request.settings.extra_headers),
-            body=self.body,
-            patience=patience,
-            stop=request.stop,
-        )
-
-    def feed(self, chunk: bytes, watch: Watch) -> None:
-        """Hand bytes to the decoder and its deltas to the onlooker."""
-        deltas = self.decoder.feed(chunk)
-        if self.decoder.begun:
-            watch.progress()
-        emit = self.request.emit
-        if deltas and emit is not None:
-            self.shown = True
-            for delta in deltas:
-                emit(delta)
-
-    def finish(self) -> Assistant:
-        """The whole message."""
-        return self.decoder.finish()
-
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
-        """The error that an HTTP status other than 200 means."""
-        return self.model.refused(status, headers, body)
-
-    def failed(self, error: ModelError) -> float:
-        """Seconds to wait before the next attempt; raises `error` where there is none.
-
-        Once deltas were shown to somebody who streams, a retry would show them twice: the error is raised.
-        """
-        error.model, error.attempts = self.model.name, self.attempts
-        delay = self.model.retries.delay(error, self.attempts, self.model.clock.chance())
-        deadline = self.request.deadline
-        late = delay is not None and deadline is not None and time.monotonic() + delay >= deadline
-        out_of_time = isinstance(error, TimedOut) and deadline is not None and time.monotonic() >= deadline
-        if delay is None or late or out_of_time or (self.shown and self.request.stream):
-            if self.attempts > 1:
-                error.args = (f"{error} (after {self.attempts} attempts)",)
-            raise error
-        if self.request.emit is not None:
-            self.request.emit(Retried(self.attempts, delay, f"{type(error).__name__}: {error}"))
-        return delay

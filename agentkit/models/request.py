@@ -82,6 +82,7 @@ class Request:
         tools: The tools that the model may call.
         settings: The fields of the request that the caller set.
         stream: Whether the caller wants to see the reply as it comes.
+        restart: Whether a reply that breaks off may be asked for anew although deltas of it were shown.
         emit: Takes events; `None` when nobody looks, so that none are made.
         encoders: What the run keeps for its models from call to call: an encoder per dialect and row.
         stop: Set when a run on threads must end at once; `None` on an event loop, where the task is cancelled.
@@ -93,6 +94,7 @@ class Request:
     tools: tuple[Tool[..., Any], ...] = ()
     settings: Settings = field(default_factory=Settings)
     stream: bool = False
+    restart: bool = False
     emit: Emit | None = None
     encoders: dict[Any, Encoder] = field(default_factory=dict[Any, "Encoder"])
     stop: Stop | None = None

@@ -22,7 +22,7 @@ from agentkit.errors import (
     Unavailable,
     Unreadable,
 )
-from agentkit.events import Retried, TextDelta
+from agentkit.events import Queued, Restarted, Retried, TextDelta
 from agentkit.models import open_model
 from agentkit.models.http import Clock, HttpModel
 from agentkit.models.transport import Patience
@@ -217,18 +217,114 @@ def test_a_stream_that_breaks_off_is_not_asked_for_again_once_text_was_shown():
         assert stream.transcript.last.text == "go"
 
 
-def test_run_may_retry_a_broken_stream_even_when_a_listener_saw_deltas():
-    def handler(exchange):
-        if len(server.exchanges) == 1:
-            half(exchange)
-        else:
-            exchange.begin()
-            exchange.chunk(event({"role": "assistant", "content": "whole"}))
-            exchange.chunk(event({"content": ""}, "stop"))
-            exchange.chunk(b"data: [DONE]\n\n")
-            exchange.end()
+def mended(exchange, server):
+    """The first reply breaks off, the second is whole."""
+    if len(server.exchanges) == 1:
+        half(exchange)
+    else:
+        whole(exchange)
 
-    with serving(handler) as server:
+
+def whole(exchange):
+    exchange.begin()
+    exchange.chunk(event({"role": "assistant", "content": "whole"}))
+    exchange.chunk(event({"content": ""}, "stop") + b"data: [DONE]\n\n")
+    exchange.end()
+
+
+def test_a_stream_that_breaks_off_begins_anew_for_a_caller_who_said_so():
+    handle = serving(lambda exchange: mended(exchange, server))
+    with handle as server, Agent(patient(server, [])).stream("go", restart=True) as stream:
+        seen = [one for one in stream if isinstance(one, TextDelta | Retried | Restarted)]
+    assert [type(one) for one in seen] == [TextDelta, Retried, Restarted, TextDelta]
+    assert stream.result.output == "whole"
+
+
+def test_an_async_stream_that_breaks_off_begins_anew_for_a_caller_who_said_so():
+    async def scenario(server):
+        async with Agent(patient(server, [])).astream("go", restart=True) as stream:
+            seen = [one async for one in stream if isinstance(one, TextDelta | Retried | Restarted)]
+        assert [type(one) for one in seen] == [TextDelta, Retried, Restarted, TextDelta]
+        return stream.result.output
+
+    with serving(lambda exchange: mended(exchange, server)) as server:
+        assert asyncio.run(scenario(server)) == "whole"
+
+
+def in_turn(*bodies):
+    """A handler that answers with one body after another."""
+    return lambda exchange, server: exchange.reply(bodies[len(server.exchanges) - 1])
+
+
+@ways
+@pytest.mark.parametrize("first", [completion(""), completion("  \n"), completion("", finish="tool_calls")])
+def test_an_empty_reply_is_asked_for_once_more_and_paid_for(way, transport, first):
+    handler = in_turn(first, completion("there"))
+    with serving(lambda exchange: handler(exchange, server)) as server:
+        result = go(Agent(patient(server, [], transport=transport)), way)
+    assert result.output == "there"
+    assert (result.usage.requests, result.usage.prompt_tokens) == (2, 6)
+
+
+@ways
+def test_an_answer_that_stays_empty_is_returned_empty(way, transport):
+    with serving(lambda exchange: exchange.reply(completion(""))) as server:
+        result = go(Agent(patient(server, [], transport=transport)), way)
+        assert len(server.exchanges) == 2
+    assert result.output == ""
+
+
+@ways
+def test_a_call_that_was_cut_is_asked_for_again_once_with_more_room_and_never_run(way, transport):
+    ran = []
+
+    def act(n: int) -> int:
+        """Act."""
+        ran.append(n)
+        return n
+
+    cut = completion("", [("a", "act", '{"n": 1')], finish="length")
+    handler = in_turn(cut, completion("", [("a", "act", '{"n": 12}')]), completion("done"))
+    with serving(lambda exchange: handler(exchange, server)) as server:
+        agent = Agent(patient(server, [], transport=transport), tools=[act], settings=Settings(max_tokens=3000))
+        assert go(agent, way).output == "done"
+        assert [exchange.json["max_tokens"] for exchange in server.exchanges] == [3000, 6000, 3000]
+    assert ran == [12]
+
+
+@ways
+def test_a_call_that_is_cut_again_is_truncated(way, transport):
+    cut = completion("", [("a", "act", '{"n": 1')], finish="length")
+    with serving(lambda exchange: exchange.reply(cut)) as server:
+        with pytest.raises(Truncated):
+            go(Agent(patient(server, [], transport=transport), tools=[tool(lambda n: n, name="act")]), way)
+        assert len(server.exchanges) == 2
+
+
+@ways
+def test_want_of_resources_in_the_middle_is_a_busy_endpoint(way, transport):
+    handler = in_turn(completion("half", finish="insufficient_system_resource"), completion("whole"))
+    waits = []
+    with serving(lambda exchange: handler(exchange, server)) as server:
+        assert go(Agent(patient(server, waits, transport=transport)), way).output == "whole"
+    assert waits == [0.5]
+
+
+def test_keep_alives_before_the_answer_show_as_queued():
+    def handler(exchange):
+        exchange.begin()
+        exchange.chunk(b": keep-alive\n\n")
+        exchange.chunk(event({"role": "assistant", "content": "hi"}))
+        exchange.chunk(event({"content": ""}, "stop") + b"data: [DONE]\n\n")
+        exchange.end()
+
+    with serving(handler) as server, Agent(patient(server, [])).stream("go") as stream:
+        kinds = [type(one) for one in stream]
+    assert kinds.index(Queued) < kinds.index(TextDelta)
+
+
+def test_run_may_retry_a_broken_stream_even_when_a_listener_saw_deltas():
+    with serving(lambda exchange: mended(exchange, server)) as server:
         model = patient(server, [])
         model.row = replace(model.row, stream="always")
         assert Agent(model).run("go", on_event=lambda event: None).output == "whole"

@@ -1,0 +1,166 @@
+"""One answer under way: what is sent, what is shown, and whether to send again. Pure but for the clock.
+
+Which replies are asked for again, and how often, is a table in docs/reference/errors.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agentkit.errors import ModelError, TimedOut, Unavailable, Unreadable
+from agentkit.events import Queued, Restarted, Retried
+from agentkit.messages import Assistant, Usage
+from agentkit.models.catalog import ModelRow
+from agentkit.models.dialects.chat import check
+from agentkit.models.request import Decoder, Dialect, Request
+from agentkit.models.retry import Retries
+from agentkit.models.transport import Patience
+
+BUDGET = 4096
+"""How many tokens a reply may take that is asked for again because it was cut within a call, at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a model is asked, the same for every answer.
+
+    Attributes:
+        name: The model's name, for errors.
+        row: What is known of it.
+        dialect: The wire format.
+        retries: How often a busy endpoint is asked again.
+        patience: How long to wait for what.
+        chance: A number from 0 to 1, for jitter.
+    """
+
+    name: str
+    row: ModelRow
+    dialect: Dialect
+    retries: Retries
+    patience: Patience
+    chance: Callable[[], float]
+
+
+class Sending:
+    """One answer under way: the body, the attempts, and what was shown of the reply so far."""
+
+    def __init__(self, manner: Manner, request: Request) -> None:
+        check(request, manner.row)
+        self.manner = manner
+        self.request = request
+        self.attempts = 0
+        self.shown = False
+        self.began = 0.0
+        self.spent = Usage()
+        self.repeated: set[str] = set()
+        self.stream = manner.row.streams(asked=request.stream, thinks=manner.row.thinks(request.settings.thinking))
+        self.body = self._encode(request)
+        self.decoder: Decoder
+
+    def _encode(self, request: Request) -> bytes:
+        key = (type(self.manner.dialect), self.manner.row)
+        encoder = request.encoders.get(key)
+        if encoder is None:
+            encoder = request.encoders[key] = self.manner.dialect.encoder(self.manner.row)
+        return encoder.encode(request, stream=self.stream)
+
+    def begin(self) -> Patience:
+        """The next attempt begins; how long it may take."""
+        self.attempts += 1
+        self.shown = False
+        self.began = time.monotonic()
+        self.decoder = self.manner.dialect.decoder(self.manner.row, deltas=self.request.emit is not None)
+        patience = self.manner.patience
+        if self.request.deadline is not None:
+            left = max(0.0, self.request.deadline - self.began)
+            patience = replace(patience, total=left if patience.total is None else min(left, patience.total))
+        return patience
+
+    def feed(self, chunk: bytes) -> bool:
+        """Hand bytes to the decoder and its deltas to the onlooker; whether the answer has begun."""
+        decoder, emit = self.decoder, self.request.emit
+        deltas = decoder.feed(chunk)
+        if emit is not None:
+            if deltas:
+                self.shown = True
+                for delta in deltas:
+                    emit(delta)
+            elif not decoder.begun:  # a keep-alive: the endpoint has the request, and has not begun with it
+                emit(Queued(time.monotonic() - self.began))
+        return decoder.begun
+
+    def finish(self) -> Assistant | None:
+        """The whole message, or `None` where the reply is no answer and is asked for once more.
+
+        Raises:
+            ModelError: The reply cannot be read, or says that the endpoint could not go on.
+        """
+        message = self.decoder.finish()
+        if message.finish_reason == "insufficient_system_resource":
+            raise Unavailable(
+                f"`{self.manner.name}` broke its answer off for want of resources (finish reason"
+                " `insufficient_system_resource`); try again later"
+            )
+        if self._again(message):
+            self.spent += message.usage or Usage(requests=1)
+            return None
+        return message if not self.spent.requests else replace(message, usage=_sum(self.spent, message.usage))
+
+    def _again(self, message: Assistant) -> bool:
+        """Whether to ask again for a reply that is no answer; prepares the next request."""
+        if message.finish_reason == "length" and message.tool_calls:
+            return self._repeat("cut within a tool call") and self._enlarge(message)
+        if message.finish_reason in ("stop", "tool_calls") and not message.tool_calls and not message.text.strip():
+            return self._repeat("empty")
+        if message.finish_reason == "tool_calls" and not message.tool_calls:
+            return self._repeat("`tool_calls` without a call")
+        return False
+
+    def _repeat(self, why: str) -> bool:
+        """Whether the reply may be asked for once more for this reason; tells the onlooker."""
+        if why in self.repeated or not self._may_repeat():
+            return False
+        self.repeated.add(why)
+        self._tell(0.0, f"the reply was {why}")
+        return True
+
+    def _may_repeat(self) -> bool:
+        """Whether what was shown of this reply may be shown again: to one who streams, only if he said so."""
+        return not (self.shown and self.request.stream) or self.request.restart
+
+    def _enlarge(self, message: Assistant) -> bool:
+        """Ask with twice the room that the reply had."""
+        settings = self.request.settings
+        used = message.usage.completion_tokens if message.usage else 0
+        room = 2 * max(BUDGET // 2, used, settings.max_tokens or 0)
+        self.body = self._encode(replace(self.request, settings=replace(settings, max_tokens=room)))
+        return True
+
+    def failed(self, error: ModelError) -> float:
+        """Seconds to wait before the next attempt; raises `error` where there is none."""
+        error.model, error.attempts = self.manner.name, self.attempts
+        delay = self.manner.retries.delay(error, self.attempts, self.manner.chance())
+        if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
+            self.repeated.add("unreadable")
+            delay = self.manner.retries.first
+        deadline = self.request.deadline
+        late = delay is not None and deadline is not None and time.monotonic() + delay >= deadline
+        out_of_time = isinstance(error, TimedOut) and deadline is not None and time.monotonic() >= deadline
+        if delay is None or late or out_of_time or not self._may_repeat():
+            if self.attempts > 1:
+                error.args = (f"{error} (after {self.attempts} attempts)",)
+            raise error
+        self._tell(delay, f"{type(error).__name__}: {error}")
+        return delay
+
+    def _tell(self, delay: float, why: str) -> None:
+        if self.request.emit is not None:
+            self.request.emit(Retried(self.attempts, delay, why))
+            if self.shown:
+                self.request.emit(Restarted())
+
+
+def _sum(spent: Usage, last: Usage | None) -> Usage:
+    return spent + (last or Usage(requests=1))
