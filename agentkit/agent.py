@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from agentkit.approval import Verdict, verdict_notes
 from agentkit.errors import ConfigurationError
@@ -16,12 +16,22 @@ from agentkit.events import Emit, Event
 from agentkit.loop import Limits, Say, adrive, drive
 from agentkit.messages import Entry, Image, Note, Part, Text, User
 from agentkit.models.request import Model, Request, Settings
+from agentkit.output import Output, with_output
 from agentkit.perform import Performer, interrupted
 from agentkit.result import Result
 from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
 from agentkit.threads import Stop
 from agentkit.tools import Context, Tool, as_tools
 from agentkit.transcript import RUN, Transcript
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    OutputT = TypeVar("OutputT", default=str)
+else:
+    from typing import TypeVar
+
+    OutputT = TypeVar("OutputT")
 
 Prompt = str | Sequence[str | Part] | None
 Instructions = str | Callable[[Context[Any]], str] | None
@@ -56,19 +66,19 @@ class _Run:
         try:
             self._begin()
             drive(self.transcript, self.performer.perform, self.say, self.show, self.limits)
+            return self.result()
         except BaseException as error:
             self._carry(error)
             raise
-        return self.result()
 
     async def adrive(self) -> Result[Any]:
         try:
             self._begin()
             await adrive(self.transcript, self.performer.aperform, self.say, self.show, self.limits)
+            return self.result()
         except BaseException as error:
             self._carry(error)
             raise
-        return self.result()
 
     def _carry(self, error: BaseException) -> None:
         """Whatever ends the run carries the transcript, a `KeyboardInterrupt` too."""
@@ -81,9 +91,9 @@ class _Run:
                 self.show(entry)
 
     def result(self) -> Result[Any]:
-        transcript = self.transcript
+        transcript, output = self.transcript, self.performer.output
         return Result(
-            output=transcript.text,
+            output=transcript.text if output is None or transcript.waiting else output.read(transcript),
             entries=tuple(transcript),
             start=transcript.start,
             usage=transcript.usage,
@@ -92,7 +102,7 @@ class _Run:
         )
 
 
-class Agent:
+class Agent(Generic[OutputT]):
     """A model with instructions and tools, ready to run any number of times, from any thread or event loop.
 
     Args:
@@ -100,7 +110,7 @@ class Agent:
             `$AGENTKIT_MODEL` when a run begins.
         instructions: What is said to the model before all else: a text, or a function of the run's `Context`.
         tools: Functions and `Tool`s that the model may call; plain functions are made tools.
-        output: The type of the answer. Only `str` so far.
+        output: The type of the answer: `str`, or any type that a tool's parameter may have.
         settings: Fields of every request.
         limits: What a run may spend; by default 25 model calls.
         name: The agent's name in notes and logs.
@@ -116,7 +126,7 @@ class Agent:
         *,
         instructions: Instructions = None,
         tools: Iterable[Any] = (),
-        output: type[str] = str,
+        output: type[OutputT] = str,  # pyright: ignore[reportArgumentType]  # the default of the type variable too
         settings: Settings | None = None,
         limits: Limits | None = None,
         name: str | None = None,
@@ -124,14 +134,13 @@ class Agent:
     ) -> None:
         if parallel < 1:
             raise ConfigurationError(f"`parallel={parallel}`: at least one tool must be able to run")
-        if output is not str:
-            raise ConfigurationError(f"`output={output!r}`: answers of another type than `str` are not built yet")
         self.instructions = instructions
         self.settings = settings or Settings()
         self.limits = limits or Limits()
         self.name = name or "agent"
         self.parallel = parallel
         self._model = model
+        self._output: Output[Any] | None = None if output is str else Output(output)
         self._tools = as_tools(tools)
         self._opened: dict[str, Model] = {}
         self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
@@ -155,7 +164,7 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
-    ) -> Result[str]:
+    ) -> Result[OutputT]:
         """Run until the model has answered, in the calling thread. Works inside a running event loop too.
 
         Args:
@@ -186,7 +195,7 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
-    ) -> Result[str]:
+    ) -> Result[OutputT]:
         """`run` on the running event loop; the same arguments and errors."""
         return await self._prepare(prompt, history, context, session, model, settings, limits, on_event).adrive()
 
@@ -202,7 +211,7 @@ class Agent:
         limits: Limits | None = None,
         on_event: Emit | None = None,
         restart: bool = False,
-    ) -> Stream[str]:
+    ) -> Stream[OutputT]:
         """A run to watch: iterate the stream for its events; the arguments are those of `run`.
 
         With `restart`, a reply that breaks off is asked for anew even when parts of it were shown: `Restarted` says
@@ -212,7 +221,7 @@ class Agent:
         watched = _Watched(restart, stop)
         run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
 
-        def drive_into(pipe: Pipe) -> Result[str]:
+        def drive_into(pipe: Pipe) -> Result[OutputT]:
             shown.into = pipe.items.put
             run.performer.in_caller = pipe.in_caller
             return run.drive()
@@ -231,13 +240,13 @@ class Agent:
         limits: Limits | None = None,
         on_event: Emit | None = None,
         restart: bool = False,
-    ) -> AsyncStream[str]:
+    ) -> AsyncStream[OutputT]:
         """`stream` on the running event loop: `async with agent.astream(…) as stream: async for event in stream: …`."""
         shown = _Relay(on_event)
         watched = _Watched(restart)
         run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
 
-        async def drive_into(pipe: AsyncPipe) -> Result[str]:
+        async def drive_into(pipe: AsyncPipe) -> Result[OutputT]:
             shown.into = pipe.put
             return await run.adrive()
 
@@ -253,7 +262,7 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
-    ) -> Result[str]:
+    ) -> Result[OutputT]:
         """Go on with a run that ended with `result.pending`, in the calling thread.
 
         Args:
@@ -279,7 +288,7 @@ class Agent:
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
-    ) -> Result[str]:
+    ) -> Result[OutputT]:
         """`resume` on the running event loop; the same arguments and errors."""
         run = self._prepare(None, history, context, None, model, settings, limits, on_event, verdicts=verdicts)
         return await run.adrive()
@@ -311,6 +320,7 @@ class Agent:
             raise ConfigurationError(f"`session={session!r}`: sessions are not built yet; hand `history=` on instead")
         override = self._override.get()
         tools = self._tools if override is None or override.tools is None else override.tools
+        tools = with_output(tools, self._output)
         answering = self._resolve((override.model if override else None) or model or self._model)
         limits = limits or self.limits
         run = secrets.token_hex(6)
@@ -334,7 +344,9 @@ class Agent:
             stop=watched.stop if watched else None,
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
         )
-        performer = Performer(answering, request, tools, run=run, value=context, parallel=self.parallel)
+        performer = Performer(
+            answering, request, tools, run=run, value=context, output=self._output, parallel=self.parallel
+        )
 
         def say(entry: Entry) -> None:
             transcript.append(entry)

@@ -62,7 +62,7 @@ def decide(transcript: Transcript, limits: Limits) -> Effect | None:
             return None
         _check("tool_calls", transcript.tool_calls + len(ready) - 1, limits.tool_calls, transcript)
         return CallTools(ready)
-    if (isinstance(last, ToolMessage) and last.final) or isinstance(last, Assistant):
+    if transcript.final or isinstance(last, Assistant):
         return Review()
     _check("steps", transcript.steps, limits.steps, transcript)
     _check("tokens", transcript.usage.total_tokens, limits.tokens, transcript)

@@ -24,6 +24,7 @@ from agentkit.events import CallModel, CallTools, Effect, Emit, Review, ToolFini
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, told_apart
 from agentkit.models.request import Model, Request
+from agentkit.output import Output
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
 from agentkit.transcript import DISCARDED, WAITING
 
@@ -56,6 +57,7 @@ class Performer:
         tools: The tools by name.
         run: The run's id, for idempotency keys.
         value: What the caller gave as `context=`.
+        output: How the answer gets its type; `None` for a text.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
     """
@@ -68,6 +70,7 @@ class Performer:
         *,
         run: str,
         value: Any = None,
+        output: Output[Any] | None = None,
         parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
     ) -> None:
@@ -76,6 +79,7 @@ class Performer:
         self.tools = tools
         self.run = run
         self.value = value
+        self.output = output
         self.parallel = parallel
         self.in_caller = in_caller
 
@@ -115,6 +119,11 @@ class Performer:
         raise Truncated(
             _why_cut(reason, message, self.model.name), finish_reason=reason, text=message.text, partial=message
         )
+
+    def review(self, say: Say) -> None:
+        """Look at the answer: say what is wrong with it, or nothing."""
+        if self.output is not None and (objection := self.output.objection(self.request.transcript)) is not None:
+            say(objection)
 
     def context(self, call: ToolCall, attempt: int) -> Context[Any]:
         """What a tool may know of the run, for its parameter annotated `Context`."""
@@ -168,6 +177,8 @@ class Performer:
                 logger.warning("tool `%s` failed", call.name, exc_info=outcome.error)
         else:
             message = answer(call, outcome, ready.tool)
+            if self.output is not None and ready.tool is self.output.tool:
+                message = replace(message, final=True)
         say(message)
         if self.show is not None:
             self.show(ToolFinished(call, message.ok, time.monotonic() - ready.began, trace))
@@ -273,7 +284,7 @@ class Performer:
                     else:
                         self._run_batch(batch, say)
             case Review():
-                pass
+                self.review(say)
 
     def _run_here(self, ready: Ready) -> object:
         if ready.tool.is_async:
@@ -347,7 +358,7 @@ class Performer:
                 for batch in self.batches(effect, say):
                     await self._in_time(self._arun_batch(batch, say))
             case Review():
-                pass
+                self.review(say)
 
     async def _in_time(self, work: Awaitable[Any]) -> Any:
         seconds = self.seconds_left()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, overload
 
-from agentkit.messages import Assistant, Entry, Message, Note, ToolCall, ToolMessage, Usage
+from agentkit.messages import Assistant, Entry, Message, Note, ToolCall, ToolMessage, Usage, User
 
 RUN = "run"
 """The kind of the note with which a run begins; limits count from there."""
@@ -32,6 +32,7 @@ class Transcript(Sequence[Entry]):
 
     Attributes:
         last: The last message said (notes do not count), or `None`.
+        final: Whether an answer to a call of the last assistant message ends the run.
         steps: Model calls since the run began, discarded replies included.
         tool_calls: Tool calls answered since the run began.
         usage: Tokens since the run began, discarded replies included.
@@ -45,6 +46,7 @@ class Transcript(Sequence[Entry]):
         "_entries",
         "_open",
         "_waiting",
+        "final",
         "last",
         "said",
         "start",
@@ -60,6 +62,7 @@ class Transcript(Sequence[Entry]):
         self._waiting: set[str] = set()
         self.verdicts: dict[str, Mapping[str, Any]] = {}
         self.last: Message | None = None
+        self.final = False
         self.steps = 0
         self.tool_calls = 0
         self.usage = Usage()
@@ -78,12 +81,16 @@ class Transcript(Sequence[Entry]):
             if isinstance(entry, Assistant):
                 self._open = {call.id: call for call in entry.tool_calls}
                 self._waiting.clear()
+                self.final = False
                 self.verdicts.clear()
                 self.steps += 1
                 if entry.usage is not None:
                     self.usage += entry.usage
+            elif isinstance(entry, User):
+                self.final = False
             elif isinstance(entry, ToolMessage) and self._open.pop(entry.tool_call_id, None) is not None:
                 self.tool_calls += 1
+                self.final = self.final or entry.final
         self._entries.append(entry)
 
     def _count_note(self, note: Note) -> None:

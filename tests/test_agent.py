@@ -399,11 +399,6 @@ def test_two_tools_of_one_name_are_refused_with_their_places():
         Agent(Script(), tools=[tool(lambda: 1, name="act"), tool(lambda: 2, name="act")])
 
 
-def test_another_output_type_is_refused_until_it_is_built():
-    with pytest.raises(ConfigurationError, match="output"):
-        Agent(Script(), output=int)
-
-
 def test_awaiting_run_names_arun():
     async def mistaken():
         await Agent(Script(says("x"))).run("go")
