@@ -1,8 +1,8 @@
 """Text from outside, made fit to be shown: without what a terminal would obey and what nobody can see.
 
 Control characters move a cursor or clear a screen; characters that change the direction of writing, and those without
-a width (the tags of U+E0000 among them), hide words from people that a model still reads. Joiners (U+200C, U+200D) stay,
-since scripts and emoji need them.
+a width (the tags of U+E0000 among them), hide words from people that a model still reads. Joiners (U+200C, U+200D)
+stay, since scripts and emoji need them.
 """
 
 from __future__ import annotations

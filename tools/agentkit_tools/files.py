@@ -5,9 +5,9 @@
 What a model asks for is not trusted, since a prompt, a web page or a file that it has read may have put it up to it.
 So paths are relative and have no `..`; a symbolic link counts as the place it leads to, and is refused where that is
 outside; devices, pipes and sockets are never opened; names that begin with a dot (`.env`, `.git`) are as good as not
-there; and every answer, and the work for it, has a largest size. Paths are opened one part at a time from the folder itself, without
-following links (openat(2) with O_NOFOLLOW), so a link that is put in place after the check leads nowhere either.
-A hard link is the file itself and cannot be told from it: do not point a writing agent at a folder that has some.
+there; and every answer, and the work for it, has a largest size. Paths are opened one part at a time from the folder
+itself, without following links (openat(2) with O_NOFOLLOW), so a link that is put in place after the check leads
+nowhere either. A hard link is the file itself and cannot be told from it: what can be reached by one can be read.
 """
 
 from __future__ import annotations
