@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agentkit.simulator import plan, render
-from agentkit.simulator.brains import Brain, Plan, Turn
+from agentkit.simulator.brains import Brain, Plan, Turn, turn_of
+from agentkit.simulator.brains.function import function
 from agentkit.simulator.brains.rules import answer
 from agentkit.simulator.checks import Case, run_checks
 from agentkit.simulator.endpoints import profile_named
@@ -33,7 +34,8 @@ class Simulator:
 
     Args:
         profile: Which endpoint, by name or as a `Profile`.
-        brain: What answers, a function from `Turn` to `Plan`; by default the rule-based stand-in for a model
+        brain: What answers: a function that takes a `Turn` and gives a `Plan`, or a text, or calls
+            (`agentkit.simulator.brains.said`); by default the rule-based stand-in for a model
             (`agentkit.simulator.brains.rules`).
         key: The only API key that is accepted; by default every key is, as long as there is one.
         seed: Decides ids and everything else that looks random; same seed and same requests, same replies.
@@ -43,6 +45,7 @@ class Simulator:
         time_scale: How long a second of a fault lasts, in seconds.
 
     Attributes:
+        brain: What answers; another may be put in its place at any time.
         log: The latest requests and what was answered.
         faults: The faults to come; they may be changed at any time.
 
@@ -54,7 +57,7 @@ class Simulator:
         self,
         profile: str | Profile = "deepseek",
         *,
-        brain: Brain | None = None,
+        brain: Callable[[Turn], object] | None = None,
         key: str | None = None,
         seed: int = 0,
         clock: Callable[[], float] = time.time,
@@ -63,7 +66,7 @@ class Simulator:
         time_scale: float = 1.0,
     ) -> None:
         self.profile = profile_named(profile)
-        self._brain: Brain = answer if brain is None else brain
+        self.brain: Brain = answer if brain is None else function(brain)
         self._key = key
         self._seed = seed
         self._clock = clock
@@ -170,12 +173,12 @@ class Simulator:
         chat = exchange.chat = read_chat(exchange.body, exchange.profile)
         case = exchange.case = Case(chat, exchange.profile)
         run_checks(case)
-        exchange.turn = _turn(chat, case.thinking, exchange.now)
+        exchange.turn = turn_of(chat, case.thinking, exchange.now)
         exchange.plan = self._said(exchange, exchange.turn)
         return self._rendered(exchange, chat, case, exchange.plan)
 
     def _said(self, exchange: Exchange, turn: Turn) -> Plan:
-        said = self._brain(turn)
+        said = self.brain(turn)
         return said if exchange.revise is None else exchange.revise(said)
 
     def _rendered(self, exchange: Exchange, chat: Chat, case: Case, said: Plan) -> Reply:
@@ -208,24 +211,6 @@ def _budget(profile: Profile, chat: Chat, thinking: bool) -> int:
 
 def _behind(layer: Layer, handler: Handler) -> Handler:
     return lambda exchange: layer(exchange, handler)
-
-
-def _turn(chat: Chat, thinking: bool, now: float) -> Turn:
-    tools = chat.tools
-    if chat.tool_choice == "none":
-        tools = ()
-    elif chat.tool_choice == "named":
-        tools = tuple(tool for tool in tools if tool.name == chat.named)
-    return Turn(
-        model=chat.model,
-        messages=chat.messages,
-        tools=tools,
-        must_call=chat.tool_choice in ("required", "named"),
-        thinking=thinking,
-        effort=chat.effort,
-        json=chat.response_format == "json_object",
-        now=now,
-    )
 
 
 def _uuid(seal: bytes) -> str:

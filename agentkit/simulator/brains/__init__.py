@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentkit.simulator.plan import Call, Plan
-from agentkit.simulator.request import Message, Tool
+from agentkit.simulator.request import Chat, Message, Tool
 
-__all__ = ["Brain", "Call", "Message", "Plan", "Tool", "Turn"]
+__all__ = ["Brain", "Call", "Message", "Plan", "Tool", "Turn", "turn_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,28 @@ class Turn:
 
 
 Brain = Callable[[Turn], Plan]
+
+
+def turn_of(chat: Chat, thinking: bool, now: float) -> Turn:
+    """What a model is asked by a request.
+
+    Args:
+        chat: The request.
+        thinking: Whether it thinks.
+        now: Seconds since the epoch.
+    """
+    tools = chat.tools
+    if chat.tool_choice == "none":
+        tools = ()
+    elif chat.tool_choice == "named":
+        tools = tuple(tool for tool in tools if tool.name == chat.named)
+    return Turn(
+        model=chat.model,
+        messages=chat.messages,
+        tools=tools,
+        must_call=chat.tool_choice in ("required", "named"),
+        thinking=thinking,
+        effort=chat.effort,
+        json=chat.response_format == "json_object",
+        now=now,
+    )
