@@ -10,26 +10,36 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from agentkit import errors
 from agentkit.errors import ModelError
+from agentkit.messages import Assistant, Image, Message, ToolMessage, User
 from agentkit.models import jsontext
 
 _LONGEST = 500
 _DEEPEST = 5
 _OVERFLOW = re.compile(
     r"maximum context length|exceeds the available context|exceed_context_size|context_length_exceeded"
-    r"|input content too long|\b20059\b",
+    r"|input content too long|\b20059\b|longer than the m(?:odel's context|aximum model) length"
+    r"|exceeds the context window|context length of only",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"content exists risk|\bcontent_filter\b|\bcontent_policy_violation\b", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"content exists risk|\bcontent_filter\b|\bcontent_policy_violation\b|your input was flagged",
+    re.IGNORECASE,
+)
 _EMPTY = re.compile(r"insufficient balance|\binsufficient_quota\b|\b20031\b", re.IGNORECASE)
 _BUSY = re.compile(r"\brate_?limit|\b20034\b|too_many_requests", re.IGNORECASE)
 _KEY_REFUSED = re.compile(r"authentication|invalid_api_key|permission_error", re.IGNORECASE)
 _BAD_REQUEST = re.compile(r"invalid_request|bad_request|invalid_parameter", re.IGNORECASE)
+_FOR_GOOD = re.compile(
+    r"requires --jinja|jinja exception|raise_exception\(|roles must alternate|cannot use both|parse grammar",
+    re.IGNORECASE,
+)
+"""What llama.cpp says with a 500 though it is the request that is wrong, and always will be (WIRE section 8)."""
 _SECRET = re.compile(r"\b(?:sk|ak|pk|gsk|hf|key)[-_][A-Za-z0-9_\-.]{8,}|(?i:\bbearer\s+)[^\s\"',;]{8,}")
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _MARKUP = re.compile(rb"(?i)\s*<(!doctype|html|head|body|\?xml)")
@@ -37,12 +47,13 @@ _MARKUP = re.compile(rb"(?i)\s*<(!doctype|html|head|body|\?xml)")
 _ADVICE: dict[type[ModelError], str] = {
     errors.Unauthorized: "does not accept the API key; check the key and what it may be used for",
     errors.InsufficientBalance: "says that the account has no money left; top it up",
-    errors.ContextOverflow: "says that the request is longer than its context window; send less",
+    errors.ContextOverflow: "says that the request is longer than it takes; send less",
     errors.ContentRefused: "refused the content by its moderation; change the content",
     errors.RateLimited: "had too many requests at once; ask more slowly",
     errors.Unavailable: "could not answer; try again later",
     errors.Rejected: "refused the request; change the request",
 }
+_WORDS = ("message", "msg", "error_msg", "error_message")
 _LKEAP_QUOTA = "toggle on the postpaid switch in the console's postpaid settings or buy a prepaid concurrency package"
 
 
@@ -83,6 +94,41 @@ def error_in(data: object, *, model: str) -> ModelError | None:
     return None if failure is None else _error(200, failure, model=model)
 
 
+def largest(messages: Sequence[Message], instructions: str | None = None) -> str:
+    """Which message of a request is the largest and what its size is, as a sentence; `""` where there is none.
+
+    A size is in characters: of the text, and of the arguments of calls.
+    """
+    sizes = [
+        (_size(message), f"number {n} of {len(messages)}, {_who(message)}") for n, message in enumerate(messages, 1)
+    ]
+    if instructions:
+        sizes.insert(0, (len(instructions), "the agent's instructions"))
+    if not sizes:
+        return ""
+    size, which = max(sizes, key=lambda one: one[0])
+    return f"The largest message is {which}: {size:,} characters"
+
+
+def _size(message: Message) -> int:
+    calls = message.tool_calls if isinstance(message, Assistant) else ()
+    images = message.content if isinstance(message, User) and not isinstance(message.content, str) else ()
+    return (
+        len(message.text)
+        + sum(len(call.arguments) for call in calls)
+        + sum(len(part.url) for part in images if isinstance(part, Image))
+    )
+
+
+def _who(message: Message) -> str:
+    if isinstance(message, ToolMessage):
+        return f"the answer of the tool `{one_line(message.name, 60)}`"
+    if isinstance(message, Assistant):
+        names = ", ".join(f"`{one_line(call.name, 60)}`" for call in message.tool_calls[:3])
+        return f"the model's, with calls of {names}" if names else "the model's"
+    return "the user's" if isinstance(message, User) else "a system message"
+
+
 def one_line(text: str, limit: int = _LONGEST, *, key: str = "") -> str:
     """The text on one line: no control characters, no API key, at most `limit` characters."""
     if len(text) > 20 * limit:
@@ -121,18 +167,26 @@ def _find(data: object, depth: int = 0) -> _Failure | None:
         return _Failure("; ".join(one.words for one in found), found[0].code, found[0].kind) if found else None
     if not isinstance(data, dict) or depth > _DEEPEST:
         return None
-    fields = cast("dict[str, Any]", data)
+    fields = {name.lower(): value for name, value in cast("dict[str, Any]", data).items()}  # Tencent writes capitals
+    if isinstance(fields.get("response"), dict):
+        fields = {"error": _member(fields["response"], "error"), **fields}
     for name in ("error", "detail", "errors"):
         if (found := _find(fields.get(name), depth + 1)) is not None:
             return found if found.code or found.kind else _Failure(found.words, *_labels(fields))
-    words = [fields[name] for name in ("message", "msg") if isinstance(fields.get(name), str) and fields[name]][:1]
+    words = [fields[name] for name in _WORDS if isinstance(fields.get(name), str) and fields[name]][:1]
+    code, kind = _labels(fields)
     metadata = fields.get("metadata")
     if isinstance(metadata, dict) and isinstance(raw := cast("dict[str, Any]", metadata).get("raw"), str):
-        words.append(raw)  # OpenRouter: what the endpoint behind it said
-    code, kind = _labels(fields)
+        behind = _read(raw.encode("utf-8", "replace"))  # OpenRouter: what the endpoint behind it said
+        words.append(behind.words)
+        kind = " ".join(one for one in (kind, behind.code, behind.kind) if one)
     if words or (inside and (code or kind)):
         return _Failure(": ".join(words), code, kind)
     return _Failure(json.dumps(fields, ensure_ascii=False)) if inside and fields else None
+
+
+def _member(fields: dict[str, Any], name: str) -> Any:
+    return next((value for key, value in fields.items() if key.lower() == name), None)
 
 
 def _labels(fields: dict[str, Any]) -> tuple[str, str]:
@@ -167,10 +221,14 @@ def _class(status: int, failure: _Failure) -> type[ModelError]:
             return kind
     if status == 402:
         return errors.InsufficientBalance
+    if status == 413:
+        return errors.ContextOverflow
     if status == 429 or (status < 500 and _BUSY.search(f"{failure.code}\n{failure.kind}")):
         return errors.RateLimited
     if status in (401, 403):
         return errors.Unauthorized
+    if status == 501 or (status >= 500 and _FOR_GOOD.search(failure.words)):
+        return errors.Rejected
     if status >= 500 or status in (408, 425):
         return errors.Unavailable
     if status == 200:

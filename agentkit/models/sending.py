@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from agentkit.errors import ModelError, TimedOut, Unavailable, Unreadable
+from agentkit.errors import ContextOverflow, ModelError, TimedOut, Unavailable, Unreadable
 from agentkit.events import Queued, Restarted, Retried
 from agentkit.messages import Assistant, Usage
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import check
+from agentkit.models.failures import largest
 from agentkit.models.request import Decoder, Dialect, Request
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience
@@ -141,6 +142,8 @@ class Sending:
     def failed(self, error: ModelError) -> float:
         """Seconds to wait before the next attempt; raises `error` where there is none."""
         error.model, error.attempts = self.manner.name, self.attempts
+        if isinstance(error, ContextOverflow):
+            error.args = (f"{error}. {largest(self.request.transcript.messages(), self.request.instructions)}",)
         delay = self.manner.retries.delay(error, self.attempts, self.manner.chance())
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
             self.repeated.add("unreadable")

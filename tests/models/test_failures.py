@@ -17,7 +17,8 @@ from agentkit.errors import (
     Unauthorized,
     Unavailable,
 )
-from agentkit.models.failures import error_from, error_in, one_line, shown
+from agentkit.messages import Assistant, Image, System, ToolCall, ToolMessage, User
+from agentkit.models.failures import error_from, error_in, largest, one_line, shown
 
 
 def failed(status, body, **options):
@@ -34,6 +35,13 @@ def lkeap(message, code):
 
 
 OVERFLOW = "This model's maximum context length is 1048565 tokens. However, you requested 1250025 tokens."
+JINJA = {"error": {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"}}
+TEMPLATE = {"error": {"code": 500, "message": "Error: Jinja Exception: roles must alternate", "type": "server_error"}}
+CONCURRENCY = (
+    "Your current concurrency is 40, which exceeds your concurrency limit of 39 based on your remaining balance."
+    " Please top up your balance to restore your concurrency."
+)
+FLAGGED = "Your chosen model requires moderation and your input was flagged"
 LLAMA = {"code": 400, "message": "request (9 tokens) exceeds the available context size (5 tokens)", "n_ctx": 512}
 
 KINDS = [
@@ -51,6 +59,26 @@ KINDS = [
     (400, lkeap("concurrency exceeded", "20034"), RateLimited),
     (400, lkeap("concurrency exceeded", 20034), RateLimited),
     (429, deepseek("Rate limit reached for TPM"), RateLimited),
+    (429, deepseek(CONCURRENCY), RateLimited),
+    (400, deepseek("Thinking mode does not support this tool_choice"), Rejected),
+    (
+        400,
+        {"error": {"message": "The input (9 tokens) is longer than the model's context length (5)."}},
+        ContextOverflow,
+    ),
+    (413, b"<html>Request Entity Too Large</html>", ContextOverflow),
+    (403, {"error": {"code": 403, "message": FLAGGED}}, ContentRefused),
+    (404, {"event_id": "30-x", "error_msg": "Not Found. Please check the configuration."}, Rejected),
+    (400, {"Response": {"Error": {"Code": "FailedOperation", "Message": "no"}, "RequestId": "1"}}, Rejected),
+    (501, {"error": {"code": 501, "message": "This server does not support it"}}, Rejected),
+    (500, JINJA, Rejected),
+    (500, TEMPLATE, Rejected),
+    (
+        400,
+        {"error": {"code": 400, "message": "Provider returned error", "metadata": {"raw": OVERFLOW}}},
+        ContextOverflow,
+    ),
+    (502, {"error": {"code": 502, "message": "Provider returned error", "metadata": {"raw": ""}}}, Unavailable),
     (404, b"<html><head><title>404 Not Found</title></head><body>nginx</body></html>", Rejected),
     (405, {"detail": "Method Not Allowed"}, Rejected),
     (408, b"", Unavailable),
@@ -77,7 +105,7 @@ def test_every_recorded_failure_has_its_class_and_keeps_its_words(recording):
     if ("context" in words and "length" in words) or "context size" in words:
         assert type(error) is ContextOverflow
     else:
-        assert type(error) is {400: Rejected, 401: Unauthorized, 500: Unavailable}[recording.status]
+        assert type(error) is {400: Rejected, 401: Unauthorized, 500: Rejected}[recording.status]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +127,9 @@ def test_every_recorded_failure_has_its_class_and_keeps_its_words(recording):
         ({"odd": 1}, '{"odd": 1}'),
         ("a JSON text", "a JSON text"),
         ({"error": {"message": "outer", "metadata": {"raw": "inner words"}}}, "outer: inner words"),
+        ({"error": {"message": "outer", "metadata": {"raw": '{"error": {"message": "within"}}'}}}, "outer: within"),
+        ({"event_id": "30-x", "error_msg": "Not Found."}, "Not Found."),
+        ({"Response": {"Error": {"Code": "Failed", "Message": "in capitals"}}}, "in capitals"),
         (b"<!DOCTYPE html><style>p{}</style><p>Too <b>busy</b></p><!-- no -->", "Too busy"),
         (b'{"error": {"message": "half \\ud83d a pair"}}', "half \ufffd a pair"),
         (b'\xef\xbb\xbf{"error": {"message": "after a mark"}}', "after a mark"),
@@ -114,6 +145,20 @@ def test_an_empty_account_at_lkeap_names_the_way_out():
     assert "postpaid" in message
     assert "prepaid concurrency package" in message
     assert "not enough quota" in message
+
+
+def test_the_largest_message_is_named_with_its_size():
+    call = ToolCall("1", "read_file", '{"path": "a"}')
+    said = [User("Read it."), Assistant(tool_calls=(call,)), ToolMessage("1", "read_file", "x" * 12_345)]
+    assert (
+        largest(said) == "The largest message is number 3 of 3, the answer of the tool `read_file`: 12,345 characters"
+    )
+    assert largest(said[:2], "Be brief.") == (
+        "The largest message is number 2 of 2, the model's, with calls of `read_file`: 13 characters"
+    )
+    assert largest([], "Be brief.") == "The largest message is the agent's instructions: 9 characters"
+    assert largest([User((Image("data:" + "x" * 95),)), System("hi")]).endswith("of 2, the user's: 100 characters")
+    assert largest([]) == ""
 
 
 def test_words_are_one_short_line():
@@ -193,7 +238,20 @@ def test_an_error_within_a_good_reply_is_told_by_its_code_and_type(data, kind):
 
 
 @pytest.mark.parametrize(
-    "data", [None, 1, "text", [], {}, {"error": None}, {"error": ""}, {"error": {}}, {"choices": [], "usage": {}}]
+    "data",
+    [
+        None,
+        1,
+        "text",
+        [],
+        {},
+        {"response": "words"},
+        {"response": {}},
+        {"error": None},
+        {"error": ""},
+        {"error": {}},
+        {"choices": [], "usage": {}},
+    ],
 )
 def test_what_speaks_of_no_error_is_none(data):
     assert error_in(data, model="m") is None
