@@ -133,6 +133,27 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "Authentication Fails (auth header format should be Bearer sk-...)", 401, "authentication_error"
         ),
         "balance": Words("Insufficient Balance", 402, "unknown_error"),
+        "type": Words(
+            "Failed to deserialize the JSON body into the target type: thinking: invalid type: boolean `true`, expected "
+            "struct ThinkingOptions at line 1 column 64",
+            422,
+        ),
+        "concurrency": Words(  # ours: its last sentence (the report ends after `top up`), the type and the code
+            "Your current concurrency is 40, which exceeds your concurrency limit of 39 based on your remaining "
+            "balance. Please top up to raise it.",
+            429,
+            "rate_limit_error",
+            "rate_limit_error",
+        ),
+        "rate": Words("Rate limit reached for TPM", 429, "rate_limit_error", "rate_limit_error"),
+        "broken": Words("Internal Server Error", 500, "server_error", "server_error"),  # all of it is ours
+        "busy": Words(
+            "Service is too busy. We advise users to temporarily switch to alternative LLM API service providers.",
+            503,
+            "service_unavailable_error",
+            "service_unavailable_error",
+        ),
+        "risk": Words("Content Exists Risk"),
     }
 )
 """What endpoints say where it differs between them, as DeepSeek says it today."""

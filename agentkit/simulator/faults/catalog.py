@@ -20,17 +20,17 @@ def _seconds(default: float, what: str) -> Option:
 
 _ANSWERS = (
     Fault("401", "the key is wrong", reply=answers.unauthorized),
-    Fault("402", "the account is empty", reply=answers.no_balance),
-    Fault("422", "a field has the wrong type", reply=answers.wrong_type),
+    Fault("402", "the account is empty", reply=answers.told("balance")),
+    Fault("422", "a field has the wrong type", reply=answers.told("type")),
     Fault(
         "429",
         "too many requests at once",
         (_RETRY_AFTER, Option("limit", "concurrency", "the limit that is named", choices=("concurrency", "tpm"))),
         reply=answers.too_many,
     ),
-    Fault("500", "the server is broken", (_RETRY_AFTER,), reply=answers.broken),
-    Fault("503", "the server is overloaded", (_RETRY_AFTER,), reply=answers.overloaded),
-    Fault("moderation", "400, the content is refused", reply=answers.moderated),
+    Fault("500", "the server is broken", (_RETRY_AFTER,), reply=answers.told("broken")),
+    Fault("503", "the server is overloaded", (_RETRY_AFTER,), reply=answers.told("busy")),
+    Fault("moderation", "400, the content is refused", reply=answers.told("risk")),
     Fault("overflow", "400, the prompt is longer than the context", reply=answers.too_long),
     Fault("html", "a proxy's page instead of JSON", (Option("status", 502, "its HTTP status"),), reply=answers.page),
     Fault("empty", "200 without a body", (_seconds(0.0, "blank lines for so long first"),), reply=answers.nothing),

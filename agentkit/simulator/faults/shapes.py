@@ -159,7 +159,7 @@ def reasoning_key(draw: Draw) -> Change:
         items = list(said.items())
         said.clear()
         for name, value in items:
-            if name != "reasoning_content":
+            if name not in ("reasoning_content", "reasoning"):
                 said[name] = value
             elif key == "reasoning_details":
                 said[key] = [{"type": "reasoning.text", "text": value}] if value else []
@@ -175,6 +175,7 @@ def no_reasoning_key(_: Draw) -> Change:
 
     def change(_: Json, said: Json) -> bool:
         said.pop("reasoning_content", None)
+        said.pop("reasoning", None)
         return True
 
     return change
