@@ -24,10 +24,6 @@ def _fingerprint(name: str, date: str) -> str:
     return hashlib.md5(f"agentkit simulator {name} {date}".encode(), usedforsecurity=False).hexdigest()
 
 
-def _models(**models: Served) -> Mapping[str, Served]:
-    return MappingProxyType(models)
-
-
 # ── DeepSeek, from today back ────────────────────────────────────────────────────────────────────────────────────────
 
 _V41_DETAILS: Mapping[str, Any] = MappingProxyType(
@@ -235,6 +231,7 @@ LKEAP = Profile(
             "choices": Words("tool_choice {choice} is not supported by {model}", type="runtime_error"),
             "overflow": Words("input content too long", type="runtime_error", code="20059"),
             "balance": Words("not enough quota", 402, "runtime_error", "20031"),
+            "concurrency": Words("concurrency exceeded", 429, "runtime_error", "20034"),
         }
     ),
     cache=None,
@@ -246,6 +243,7 @@ LKEAP = Profile(
         usage_nulls=False,
         cache_fields=False,
         cached_tokens=False,
+        reasoning_tokens=False,
         logprobs=False,
         compact=True,
         narrated=True,
@@ -318,7 +316,7 @@ COMPATIBLE = Profile(
     parts=("text", "image_url", "input_audio", "file"),
     thinking_field=False,
     efforts=MappingProxyType({}),
-    skips=frozenset({"json word", "json schema", "literals", "message order", "reasoning back", "duplicate tools"}),
+    skips=frozenset({"json word", "json schema", "message order", "prefix", "reasoning back", "duplicate tools"}),
     words=MappingProxyType(
         {
             "key": Words("Incorrect API key provided: ****{end}.", 401, code="invalid_api_key"),
@@ -337,6 +335,7 @@ COMPATIBLE = Profile(
         usage="asked",
         cache_fields=False,
         cached_tokens=False,
+        reasoning_tokens=False,
     ),
     fingerprint=None,
     headers=False,
@@ -397,7 +396,7 @@ def _llamacpp(profile: Profile) -> Profile:
         errors=llamacpp_body,
         cache=Cache(1, 1),
         wire=wire,
-        fingerprint="b10499-6d05498",
+        fingerprint="b10499-simulator",
     )
 
 
@@ -411,7 +410,9 @@ def _ollama(profile: Profile) -> Profile:
 
 def _openrouter(profile: Profile) -> Profile:
     """OpenRouter: its own keys in choices and usage, dated model ids, null content where the budget is gone."""
-    wire = replace(profile.wire, ids="gen", reasoning="reasoning", routed=True, cached_tokens=True)
+    wire = replace(
+        profile.wire, ids="gen", reasoning="reasoning", routed=True, cached_tokens=True, reasoning_tokens=True
+    )
     thinking = replace(_ANY, thinking=True)
     models = {
         "deepseek/deepseek-v3.2": replace(_ANY, model="deepseek/deepseek-v3.2-20251201", listed=True),

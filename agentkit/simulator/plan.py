@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from agentkit.simulator import tokens
+from agentkit.simulator.wire import Wire
 
 _BLOCK_OPEN, _BLOCK_CLOSE = 7, 4
 _CALL_OPEN, _CALL_CLOSE = 8, 5
@@ -69,14 +70,47 @@ def stopped(plan: Plan, stops: Sequence[str]) -> Plan:
     return replace(plan, content=plan.content[: min(places)], calls=(), finish_reason="stop")
 
 
-def write(plan: Plan, *, thinking: bool, budget: int) -> Written:
+def continued(plan: Plan, prefix: str) -> Plan:
+    """The plan as it goes on after a prefix: a content that repeats it says it once."""
+    if not prefix or not plan.content.startswith(prefix):
+        return plan
+    return replace(plan, content=plan.content[len(prefix) :])
+
+
+def habitual(plan: Plan, wire: Wire) -> Plan:
+    """The plan with the habits of a server that change what is said, not only how it is written (WIRE section 9)."""
+    if wire.compact:
+        plan = replace(plan, calls=tuple(replace(call, arguments=_compact(call.arguments)) for call in plan.calls))
+    if wire.narrated and plan.calls and not plan.content:
+        names = ", ".join(dict.fromkeys(call.name for call in plan.calls))
+        plan = replace(plan, content=f"Call the tool ({names}).\n\t\n\tThe user's wish needs it: I call ({names}).")
+    if plan.calls and plan.finish_reason is None and wire.finish_with_calls != "tool_calls":
+        plan = replace(plan, finish_reason=wire.finish_with_calls)
+    if not wire.reasoning and plan.reasoning:
+        plan = replace(plan, content=f"<think>\n{plan.reasoning}\n</think>\n\n{plan.content}", reasoning="")
+    return plan
+
+
+def _compact(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def write(plan: Plan, *, thinking: bool, budget: int, reasoning_budget: int | None = None) -> Written:
     """Say a plan in pieces, cut where `budget` tokens are spent.
 
-    Reasoning counts against the budget (WIRE section 3, `max_tokens`). A reply that is cut ends with `length`.
+    Reasoning counts against the budget (WIRE section 3, `max_tokens`), unless it has a budget of its own, as R1's had
+    in January 2025. A reply that is cut ends with `length`.
     """
     pieces: list[Piece] = []
     if thinking:
         pieces += [Piece("reasoning", token, 1) for token in tokens.split(plan.reasoning)]
+        if reasoning_budget is not None:
+            if len(pieces) > reasoning_budget:
+                return Written(pieces[:reasoning_budget], reasoning_budget, reasoning_budget, "length")
+            budget += len(pieces) + 1
         pieces.append(Piece("markup", "</think>", 1))
     pieces += [Piece("text", token, 1) for token in tokens.split(plan.content)]
     if plan.calls:

@@ -1,29 +1,92 @@
-"""What the model would be shown, as far as counting needs it."""
+"""What the model would be shown, in tokens: as far as counting and the prefix cache need it.
+
+The order is that of DeepSeek's own templates: system text, tools, then the messages, each behind its marker, and the
+marker that opens the answer. What a model has said is shown to it again as it said it, so that the prompt of the next
+request begins with this prompt and its reply, token for token.
+"""
 
 from __future__ import annotations
 
-from agentkit.simulator import tokens
-from agentkit.simulator.request import Chat, Message
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-_PER_MESSAGE = 3
-"""Tokens of the markers round a message."""
+from agentkit.simulator import plan, tokens
+from agentkit.simulator.plan import Call, Piece, Plan
+from agentkit.simulator.request import Message, Tool
 
-_TOOLS_PREAMBLE = 190
-"""Tokens of the text that explains tool calling to the model, paid once where there are tools (measured over recorded
-requests, where a single tool of 60 tokens makes a prompt 290 tokens longer)."""
+_BEGIN, _USER, _ASSISTANT, _END = "<begin>", "<user>", "<assistant>", "<end>"
+_THINK, _THOUGHT = "<think>", "</think>"
+_ALL = 1 << 62
+
+_PREAMBLE = ("<tools>",) * 190
+"""The text that explains tool calling to the model, paid once where there are tools (measured over recorded requests,
+where a single tool of 60 tokens makes a prompt 290 tokens longer)."""
+
+_RESULT = ("<tool_result>",) * 3
+"""The markers round a tool's answer."""
 
 
-def tokens_of(chat: Chat) -> int:
-    """The prompt tokens of a request, by the simulator's own count."""
-    total = sum(_message(message) for message in chat.messages)
-    if chat.tools and chat.tool_choice != "none":
-        total += _TOOLS_PREAMBLE
-        total += sum(tokens.count(tool.source) for tool in chat.tools)
-    return total + 1
+def rendered(messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bool, back: str) -> list[str]:
+    """The prompt of a request, one text per token; `len` is its count.
+
+    Args:
+        messages: The messages, in order. If the last one is a prefix, the answer goes on right behind it.
+        tools: The tools that the model is shown.
+        thinking: Whether it thinks before it answers.
+        back: The `reasoning_back` of the model: which earlier reasoning it is shown again.
+    """
+    shown = [_BEGIN]
+    start = 0
+    while start < len(messages) and messages[start].role == "system":
+        shown += tokens.kept(messages[start].text or "")
+        start += 1
+    if tools:
+        shown += _PREAMBLE
+        for tool in tools:
+            shown += tokens.kept(tool.source)
+    kept = _first_with_reasoning(messages, tools, thinking, back)
+    for place in range(start, len(messages)):
+        shown += _message(messages[place], with_reasoning=place >= kept)
+    if not (messages and messages[-1].prefix):
+        shown += (_ASSISTANT, _THINK if thinking else _THOUGHT)
+    return shown
 
 
-def _message(message: Message) -> int:
-    total = _PER_MESSAGE + (tokens.count(message.text) if message.text else 0)
-    for call in message.calls or ():
-        total += 20 + tokens.count(call.name) + tokens.count(call.arguments)
-    return total
+def _first_with_reasoning(messages: Sequence[Message], tools: Sequence[Tool], thinking: bool, back: str) -> int:
+    """From which message on reasoning is shown again: while thinking with tools, all or the current turn's."""
+    if not thinking or not tools or back in ("refused", "ignored"):
+        return len(messages)
+    if back == "tool_turns":
+        return 0
+    return max((place for place, message in enumerate(messages) if message.role == "user"), default=0)
+
+
+def _message(message: Message, *, with_reasoning: bool) -> Iterable[str]:
+    text = message.text or ""
+    if message.role == "assistant":
+        reasoning = message.reasoning if with_reasoning else None
+        said = _said(text, message.calls or (), reasoning)
+        return said if message.prefix else (*said, _END)
+    if message.role == "tool":
+        return (*_RESULT, *tokens.kept(text))
+    return (_USER, *tokens.kept(text))
+
+
+@lru_cache(maxsize=256)
+def _said(text: str, calls: tuple[Call, ...], reasoning: str | None) -> tuple[str, ...]:
+    calls = tuple(Call(call.name, call.arguments) for call in calls)
+    thinking = reasoning is not None
+    pieces = plan.write(Plan(text, calls, reasoning or ""), thinking=thinking, budget=_ALL).pieces
+    return (_ASSISTANT, _THINK if thinking else _THOUGHT, *reply_tokens(pieces))
+
+
+def reply_tokens(pieces: Iterable[Piece]) -> list[str]:
+    """A reply as the tokens that it cost; what is free hangs on the token before it."""
+    said: list[str] = []
+    for piece in pieces:
+        if piece.cost:
+            said.append(piece.text)
+            said += [""] * (piece.cost - 1)
+        elif said:
+            said[-1] += piece.text
+    return said

@@ -9,6 +9,7 @@ measured over recorded exchanges in `docs/guides/simulator.md`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 _TOKEN = re.compile(
@@ -27,12 +28,15 @@ def split(text: str) -> list[str]:
 
 
 def count(text: str) -> int:
-    """How many tokens a text has: `len(split(text))`. Short texts are remembered, since histories repeat them."""
-    return _count_cached(text) if len(text) <= 8_192 else _count(text)
-
-
-def _count(text: str) -> int:
+    """How many tokens a text has: `len(split(text))`."""
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-_count_cached = lru_cache(maxsize=4_096)(_count)
+def kept(text: str) -> Sequence[str]:
+    """The tokens of a text; those of short texts are remembered, since histories repeat them."""
+    return _remembered(text) if len(text) <= 2_048 else split(text)
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: str) -> tuple[str, ...]:
+    return tuple(split(text))

@@ -34,6 +34,7 @@ class Wire:
         usage_nulls: Whether the chunks before it carry `"usage":null` where usage was asked for.
         cache_fields: Whether usage tells cache hits and misses.
         cached_tokens: Whether usage has `prompt_tokens_details`.
+        reasoning_tokens: Whether usage has `completion_tokens_details` where the reply thinks.
         logprobs: Whether choices have a `logprobs` key where none were asked for.
         compact: Whether arguments are written without white space, as the tool parsers of some servers do.
         narrated: Whether the text beside calls tells that a tool is going to be called.
@@ -58,6 +59,7 @@ class Wire:
     usage_nulls: bool = True
     cache_fields: bool = True
     cached_tokens: bool = True
+    reasoning_tokens: bool = True
     logprobs: bool = True
     compact: bool = False
     narrated: bool = False
