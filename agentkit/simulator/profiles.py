@@ -134,8 +134,8 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         ),
         "balance": Words("Insufficient Balance", 402, "unknown_error"),
         "type": Words(
-            "Failed to deserialize the JSON body into the target type: thinking: invalid type: boolean `true`, expected "
-            "struct ThinkingOptions at line 1 column 64",
+            "Failed to deserialize the JSON body into the target type: thinking: invalid type: boolean `true`, "
+            "expected struct ThinkingOptions at line 1 column 64",
             422,
         ),
         "concurrency": Words(  # ours: its last sentence (the report ends after `top up`), the type and the code
@@ -242,7 +242,7 @@ class Profile:
         """What serves a model name; `None` where nothing does."""
         return self.models.get(name.lower() if self.any_case else name, self.unknown)
 
-    def refusal(self, name: str, **values: object) -> Refusal:
+    def refusal(self, name: str, /, **values: object) -> Refusal:
         """The refusal of this endpoint that has this name among `WORDS`, its values filled in."""
         words = self.words.get(name) or WORDS[name]
         return Refusal(words.text.format(**values), status=words.status, type=words.type, code=words.code, **values)
