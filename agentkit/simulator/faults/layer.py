@@ -189,5 +189,5 @@ def _can(fault: Fault, exchange: Exchange, reply: Reply) -> bool:
         "several calls": len(calls) > 1,
         "stream": reply.streamed,
         "streamed calls": reply.streamed and bool(calls),
-        "reasoning": exchange.case is not None and exchange.case.thinking,
+        "reasoning": exchange.turn is not None and exchange.turn.thinking,
     }[fault.needs]
