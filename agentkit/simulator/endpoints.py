@@ -232,6 +232,7 @@ LKEAP = Profile(
             "overflow": Words("input content too long", type="runtime_error", code="20059"),
             "balance": Words("not enough quota", 402, "runtime_error", "20031"),
             "concurrency": Words("concurrency exceeded", 429, "runtime_error", "20034"),
+            "rate": Words("concurrency exceeded", 429, "runtime_error", "20034"),
         }
     ),
     cache=None,
@@ -382,7 +383,7 @@ def _llamacpp(profile: Profile) -> Profile:
             type="exceed_context_size_error",
         ),
         "tools": Words("tools param requires --jinja flag", 500, "server_error"),
-        "type": Words(
+        "field": Words(
             "Field '{field}': [json.exception.type_error.302] type must be {expected}, but is {found}",
         ),
     }
@@ -410,9 +411,7 @@ def _ollama(profile: Profile) -> Profile:
 
 def _openrouter(profile: Profile) -> Profile:
     """OpenRouter: its own keys in choices and usage, dated model ids, null content where the budget is gone."""
-    wire = replace(
-        profile.wire, ids="gen", reasoning="reasoning", routed=True, cached_tokens=True, reasoning_tokens=True
-    )
+    wire = replace(profile.wire, ids="gen", reasoning="reasoning", routed=True, cached_tokens=True)
     thinking = replace(_ANY, thinking=True)
     models = {
         "deepseek/deepseek-v3.2": replace(_ANY, model="deepseek/deepseek-v3.2-20251201", listed=True),

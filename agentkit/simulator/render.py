@@ -68,7 +68,6 @@ def usage(written: Written, prompt_tokens: int, cached: int, wire: Wire, *, thin
 def _routed_usage(written: Written, prompt_tokens: int, cached: int) -> dict[str, Any]:
     """OpenRouter's additions (recorded); the prices are invented."""
     upstream = {"prompt": prompt_tokens * 2.5e-7, "completions": written.completion_tokens * 4e-7}
-    none = {"audio_tokens": 0, "image_tokens": 0}
     return {
         "prompt_tokens_details": {
             "audio_tokens": 0,
@@ -76,7 +75,11 @@ def _routed_usage(written: Written, prompt_tokens: int, cached: int) -> dict[str
             "cached_tokens": cached,
             "video_tokens": 0,
         },
-        "completion_tokens_details": {**none, "reasoning_tokens": written.reasoning_tokens},
+        "completion_tokens_details": {
+            "audio_tokens": 0,
+            "image_tokens": 0,
+            "reasoning_tokens": written.reasoning_tokens,
+        },
         "cost": sum(upstream.values()),
         "cost_details": {
             "upstream_inference_cost": sum(upstream.values()),

@@ -55,9 +55,9 @@ def read(body: bytes, profile: Profile, target: str, build: Callable[[dict[str, 
             invalid_type(value, f"struct {target}", ())
         return build(cast("dict[str, Any]", value), profile)
     except Unfit as unfit:
-        if unfit.expected and "type" in profile.words:
+        if unfit.expected and "field" in profile.words:
             field = str(unfit.path[-1]) if unfit.path else ""
-            raise profile.refusal("type", field=field, expected=unfit.expected, found=unfit.found) from None
+            raise profile.refusal("field", field=field, expected=unfit.expected, found=unfit.found) from None
         place = _place(body.decode("utf-8", "replace"), unfit.path)
         raise Refusal(f"{_TARGET}{_shown(unfit.path)}{unfit.text} at {place}", status=unfit.status) from None
 

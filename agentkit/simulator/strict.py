@@ -63,7 +63,7 @@ def _schema(schema: Any, place: str) -> str:
         return _list_of_types(body, cast("list[Any]", kind), place)
     if kind is None and ("enum" in body or "const" in body):
         return _keywords(body, frozenset({"enum", "const", "default"}), place)
-    if kind not in _KEYWORDS:
+    if not isinstance(kind, str) or kind not in _KEYWORDS:
         return f"{place} must have a `type`"
     found = _keywords(body, _KEYWORDS[kind], place)
     if found or kind not in ("object", "array"):

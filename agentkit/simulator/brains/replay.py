@@ -194,7 +194,7 @@ def _recording(name: str, folder: Path, profile: Profile) -> Recording:
     chat = read_chat(body, profile)
     if chat.model not in profile.models:
         raise ValueError(f"the profile `{profile.name}` serves no model `{chat.model}`")
-    turn = turn_of(chat, Case(chat, profile).thinking, 0.0)
+    turn = turn_of(Case(chat, profile), 0.0)
     meta = folder / "response_meta.json"
     status: int = json.loads(meta.read_text(encoding="utf-8"))["status"] if meta.exists() else 200
     streamed = folder / "response.sse"
