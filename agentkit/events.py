@@ -121,7 +121,11 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The endpoint keeps the connection alive but has not begun to answer, for this many seconds so far."""
+    """The request waits, for this many seconds so far.
+
+    Either the endpoint keeps the connection alive but has not begun to answer, or there is no place yet among the
+    requests that it takes at once (`agentkit.models.limiter`).
+    """
 
     seconds: float
 

@@ -16,6 +16,7 @@ from agentkit.messages import Assistant
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import Chat
 from agentkit.models.failures import error_from
+from agentkit.models.limiter import Limiter, limiter_of
 from agentkit.models.request import Dialect, Request
 from agentkit.models.retry import Retries
 from agentkit.models.sending import Manner, Sending
@@ -52,6 +53,7 @@ class HttpModel:
         patience: How long to wait for what.
         dialect: The wire format.
         clock: Where time comes from.
+        limiter: How many requests are sent at once; by default all models of that address and key share one.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class HttpModel:
         patience: Patience = Patience(),
         dialect: Dialect | None = None,
         clock: Clock = Clock(),
+        limiter: Limiter | None = None,
     ) -> None:
         self.provider = provider
         self.row = row
@@ -75,6 +78,7 @@ class HttpModel:
         self.patience = patience
         self.dialect: Dialect = dialect or Chat()
         self.clock = clock
+        self.limiter = limiter or limiter_of(self.base_url, api_key)
         self.url = f"{self.base_url}/chat/completions"
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         self._key = api_key or ""
@@ -118,7 +122,8 @@ class HttpModel:
         while True:
             delay = 0.0
             try:
-                with self.transport.send(self._post(sending)) as reply:
+                place = self.limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
+                with place, self.transport.send(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join(reply))
                     for chunk in reply:
@@ -139,7 +144,8 @@ class HttpModel:
         while True:
             delay = 0.0
             try:
-                async with self.transport.asend(self._post(sending)) as reply:
+                place = self.limiter.aplace(until=request.deadline, tell=sending.queued)
+                async with place, self.transport.asend(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))
                     async for chunk in reply:

@@ -79,6 +79,11 @@ class Sending:
             patience = replace(patience, total=left if patience.total is None else min(left, patience.total))
         return patience
 
+    def queued(self, seconds: float) -> None:
+        """Tell the onlooker that the request has waited that long for a place at the endpoint."""
+        if self.request.emit is not None:
+            self.request.emit(Queued(seconds))
+
     def feed(self, chunk: bytes) -> bool:
         """Hand bytes to the decoder and its deltas to the onlooker; whether the answer has begun."""
         decoder, emit = self.decoder, self.request.emit
