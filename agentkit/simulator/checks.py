@@ -162,6 +162,12 @@ def _json_schema(case: Case) -> None:
         raise Refusal("This response_format type is unavailable now")
 
 
+def _grammar(case: Case) -> None:
+    """llama.cpp's own fields (recorded)."""
+    if "grammar" in case.profile.words and case.chat.sent >= {"grammar", "json_schema"}:
+        raise case.profile.refusal("grammar")
+
+
 def _json_output(case: Case) -> None:
     if case.chat.response_format == "json_object" and case.served.json == "refused":
         raise case.profile.refusal("json", model=case.chat.model)
@@ -405,6 +411,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "stream options": _stream_options,
         "json schema": _json_schema,
         "json output": _json_output,
+        "grammar": _grammar,
         "tool support": _tool_support,
         "tool names": _tool_names,
         "duplicate tools": _duplicate_tools,

@@ -383,6 +383,7 @@ def _llamacpp(profile: Profile) -> Profile:
             type="exceed_context_size_error",
         ),
         "tools": Words("tools param requires --jinja flag", 500, "server_error"),
+        "grammar": Words("Cannot use both json_schema and grammar", 500, "server_error"),
         "field": Words(
             "Field '{field}': [json.exception.type_error.302] type must be {expected}, but is {found}",
         ),

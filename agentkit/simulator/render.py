@@ -156,8 +156,9 @@ def _message(envelope: Envelope, written: Written) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": content}
     if wire.routed:
         message |= {"refusal": None, "reasoning": None}
-    if envelope.thinking and wire.reasoning:
-        reasoning = message[wire.reasoning] = _texts(written, "reasoning")
+    reasoning = _texts(written, "reasoning")
+    if envelope.thinking and (reasoning or wire.both_texts):
+        message[wire.reasoning] = reasoning
         if wire.routed:
             detail = {"type": "reasoning.text", "text": reasoning, "format": "unknown", "index": 0}
             message["reasoning_details"] = [detail]

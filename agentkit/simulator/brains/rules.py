@@ -22,6 +22,7 @@ from typing import Any
 from agentkit.simulator.brains import Turn, arithmetic, tell
 from agentkit.simulator.brains.arithmetic import Calculator, Node, Number, Operation
 from agentkit.simulator.brains.choose import Chooser, is_elliptical, source_for
+from agentkit.simulator.brains.continuing import going_on
 from agentkit.simulator.brains.files import FileTools, extreme
 from agentkit.simulator.brains.fill import Filler
 from agentkit.simulator.brains.schemas import as_list, as_map, required
@@ -96,6 +97,9 @@ class Decision:
 
 def answer(turn: Turn) -> Plan:
     """Answer a turn: the brain of a `Simulator` unless it is given another."""
+    rest = going_on(turn)
+    if rest is not None:
+        return rest
     situation = _situation(turn)
     seen = {done.key for done in situation.done}
     decision = _decide(situation)
