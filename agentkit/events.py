@@ -136,6 +136,21 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack:
+    """A model could not answer, and the next one is asked (`agentkit.models.fallback`).
+
+    Attributes:
+        model: The one that could not.
+        next: The one that is asked now.
+        error: The class and message of what went wrong.
+    """
+
+    model: str
+    next: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event of a run."""
 
@@ -157,6 +172,7 @@ Event = (
     | Retried
     | Queued
     | Restarted
+    | FellBack
     | Finished
 )
 Delta = TextDelta | ReasoningDelta | CallDelta

@@ -145,6 +145,8 @@ class Assistant:
         finish_reason: The endpoint's word for why the reply ended; `None` where it gave none.
         usage: What the reply cost; `None` where the endpoint did not say.
         model: The name of the model that served the request, which need not be the one that was asked for.
+        attempts: The models that failed before this one answered, each with its error, where several stand in for
+            each other (`agentkit.models.Fallback`).
     """
 
     text: str = ""
@@ -153,6 +155,7 @@ class Assistant:
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str | None = None
+    attempts: tuple[str, ...] = ()
     role: Literal["assistant"] = field(default="assistant", repr=False)
 
 

@@ -20,6 +20,7 @@ from agentkit.cli.text import call_line, clean, one_line
 from agentkit.events import (
     CallModel,
     Event,
+    FellBack,
     Finished,
     Queued,
     ReasoningDelta,
@@ -122,7 +123,7 @@ class Screen:
                 self._sum_up(result)
             case Note("run", data):
                 self._line(f"{data.get('model', '')} · run {data.get('id', '')}", style="dim")
-            case Retried() | Queued() | Restarted():
+            case Retried() | Queued() | Restarted() | FellBack():
                 self._trouble(event)
             case _:
                 pass
@@ -195,11 +196,14 @@ class Screen:
 
     # Everything else.
 
-    def _trouble(self, event: Retried | Queued | Restarted) -> None:
+    def _trouble(self, event: Retried | Queued | Restarted | FellBack) -> None:
         match event:
             case Retried(attempt, delay, error):
                 text = f"attempt {attempt} failed: {one_line(error)}; again in {delay:.1f} s"
                 self._line(self._head("retry", style="yellow"), text)
+            case FellBack(model, next, error):
+                text = f"{model} failed: {one_line(error)}; {next} is asked"
+                self._line(self._head("next", style="yellow"), text)
             case Queued():
                 if not self._queued:
                     self._queued = True

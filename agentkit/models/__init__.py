@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentkit.models.fallback import Fallback as Fallback
     from agentkit.models.open import open_model as open_model
 
-__all__ = ["open_model"]
+__all__ = ["Fallback", "open_model"]
 
 
 def __getattr__(name: str) -> Any:
@@ -13,4 +14,8 @@ def __getattr__(name: str) -> Any:
         from agentkit.models.open import open_model
 
         return open_model
+    if name == "Fallback":
+        from agentkit.models.fallback import Fallback
+
+        return Fallback
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

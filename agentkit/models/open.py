@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agentkit.errors import ConfigurationError
 from agentkit.models import transport as transports
 from agentkit.models.catalog import Provider, find
+from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience, Transport
@@ -28,12 +29,13 @@ def open_model(
     proxy: str | None = None,
     verify: Any = True,
     tool_mode: Literal["auto", "native", "prompt"] = "auto",
-) -> HttpModel:
-    """Make a model of its name.
+) -> HttpModel | Fallback:
+    """Make a model of its name, or one of several names with commas between them.
 
     Args:
         name: `"provider:model"`, a bare name that the catalog has, or `"openai:NAME"` for any model of an
-            OpenAI-compatible server; `None` reads `$AGENTKIT_MODEL`.
+            OpenAI-compatible server; `None` reads `$AGENTKIT_MODEL`. Of several, `"a, b, c"`, each stands in for
+            those before it where they cannot answer (`Fallback`).
         api_key: The key; by default the provider's environment variable.
         base_url: The server's address, in place of the provider's, e.g. `"http://127.0.0.1:8000/v1"`.
         transport: `"httpx"` (the default), `"aiohttp"` (the extra `fast`; for `arun` and `astream`), or a client of
@@ -52,6 +54,9 @@ def open_model(
     """
     if name is None:
         name = default_model()
+    if "," in name:
+        same: dict[str, Any] = {"transport": transport, "retries": retries, "timeout": timeout, "proxy": proxy}
+        return _several(name, api_key or base_url, {**same, "verify": verify, "tool_mode": tool_mode})
     if tool_mode == "prompt":
         raise ConfigurationError("`tool_mode='prompt'`: prompt-only mode is not built yet")
     if tool_mode not in ("auto", "native"):
@@ -77,6 +82,15 @@ def open_model(
         retries=Retries(attempts=retries + 1),
         patience=patience,
     )
+
+
+def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:
+    if only_for_one is not None:
+        raise ConfigurationError(
+            f"`{names}` is several models, but `api_key` and `base_url` are those of one: open each by itself and"
+            " join them with `Fallback([…])`"
+        )
+    return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
 
 
 def default_model() -> str:

@@ -1,0 +1,154 @@
+"""Several models as one: where the first cannot answer, the next is asked.
+
+Which errors send a request on is a question of what another model could cure; the table is in
+docs/reference/errors.md. What the caller did wrong, another model would refuse as well. What an endpoint's moderation
+refused is not shown to further endpoints either: whether to do so is the caller's to decide.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from agentkit.errors import (
+    AgentkitError,
+    ConfigurationError,
+    ContextOverflow,
+    InsufficientBalance,
+    ModelError,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
+from agentkit.events import CallDelta, Event, FellBack, ReasoningDelta, Restarted, TextDelta
+from agentkit.messages import Assistant
+from agentkit.models.request import Model, Request
+
+_CURABLE = (Unavailable, Unauthorized, InsufficientBalance, Unreadable, ContextOverflow)
+_LACKING = re.compile(
+    r"no function calling|not support (?:function calling|tools?\b|tool calling|tool use)"
+    r"|(?:function calling|tools?) (?:is|are) not supported|requires --jinja"
+    r"|model (?:does )?not exist|supported api model names",
+    re.IGNORECASE,
+)
+
+
+def curable(error: AgentkitError) -> bool:
+    """Whether another model might answer a request that ended in this error.
+
+    It might where the endpoint could not answer, does not take the key, wants money, sends what cannot be read, or
+    where the request is too long for it; and where it has no such model (HTTP 404), or the model has no tools.
+    """
+    if isinstance(error, _CURABLE):
+        return True
+    if isinstance(error, Rejected):
+        return error.status == 404 or _LACKING.search(str(error)) is not None
+    return isinstance(error, ConfigurationError) and _LACKING.search(str(error)) is not None
+
+
+class Fallback:
+    """Models that stand in for each other: each request goes to the first, and to the next where that cannot answer.
+
+    Each model tries by itself first what its own retries allow. What failed stands in `attempts` of the answer, and is
+    shown as `FellBack`. To a caller who streams nothing is shown twice: once deltas were shown, the next model is asked
+    only with `restart=True`, after a `Restarted`.
+
+    Args:
+        models: The models, the preferred one first; `open_model` makes them of names, also several at once
+            (`open_model("deepseek:deepseek-flash, lkeap:deepseek-v3")`).
+
+    Raises:
+        ConfigurationError: There are no models, or there is something else among them.
+    """
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        if isinstance(models, str) or not models:
+            raise ConfigurationError(
+                '`Fallback` takes a list of models: `Fallback([open_model("a"), open_model("b")])`'
+            )
+        for model in models:
+            if not callable(getattr(model, "call", None)):
+                raise ConfigurationError(
+                    f"`Fallback` takes models, but there is {model!r} among them; `open_model` makes models of names,"
+                    ' several at once too: `open_model("a, b")`'
+                )
+        self.models = tuple(models)
+
+    @property
+    def name(self) -> str:
+        """The names of all, with commas: `open_model` takes it again."""
+        return ", ".join(model.name for model in self.models)
+
+    def __repr__(self) -> str:
+        return f"Fallback({list(self.models)!r})"
+
+    def call(self, request: Request) -> Assistant:
+        """Answer in the calling thread. Raises the last model's error where none answered."""
+        turn = _Turn(self.models, request)
+        for model in turn:
+            try:
+                return turn.answered(model.call(turn.request))
+            except (ModelError, ConfigurationError) as error:
+                turn.failed(model, error)
+        raise AssertionError("the last failure is raised")
+
+    async def acall(self, request: Request) -> Assistant:
+        """Answer on the running event loop. Raises the last model's error where none answered."""
+        turn = _Turn(self.models, request)
+        for model in turn:
+            try:
+                return turn.answered(await model.acall(turn.request))
+            except (ModelError, ConfigurationError) as error:
+                turn.failed(model, error)
+        raise AssertionError("the last failure is raised")
+
+
+class _Turn:
+    """One answer under way: who is asked, who failed, and what was shown."""
+
+    def __init__(self, models: Sequence[Model], request: Request) -> None:
+        self._left = list(models)
+        self._emit = request.emit
+        self._shown = False
+        self._sent = 0
+        self._failed: list[str] = []
+        self.request = request if request.emit is None else replace(request, emit=self._watch)
+
+    def __iter__(self) -> Iterator[Model]:
+        while self._left:
+            yield self._left.pop(0)
+
+    def _watch(self, event: Event) -> None:
+        if isinstance(event, TextDelta | ReasoningDelta | CallDelta):
+            self._shown = True
+        elif isinstance(event, Restarted):
+            self._shown = False
+        if self._emit is not None:
+            self._emit(event)
+
+    def answered(self, message: Assistant) -> Assistant:
+        """The answer, with those who failed before."""
+        return replace(message, attempts=(*self._failed, *message.attempts)) if self._failed else message
+
+    def failed(self, model: Model, error: ModelError | ConfigurationError) -> None:
+        """Go on to the next model, or raise the error where there is none or none would help."""
+        request = self.request
+        if isinstance(error, ModelError):
+            error.attempts += self._sent
+            self._sent = error.attempts
+        late = request.deadline is not None and time.monotonic() >= request.deadline
+        shown_to_one_who_streams = self._shown and request.stream and not request.restart
+        if not self._left or late or shown_to_one_who_streams or not curable(error):
+            if self._failed:
+                error.args = (f"{error} (before it failed: {'; '.join(self._failed)})",)
+            raise error
+        why = f"{type(error).__name__}: {error}"
+        self._failed.append(f"`{model.name}` {why}")
+        if self._emit is not None:
+            self._emit(FellBack(model.name, self._left[0].name, why))
+            if self._shown:
+                self._emit(Restarted())
+                self._shown = False

@@ -1,0 +1,240 @@
+"""Several models as one: which errors send a request on, what the answer tells of it, and what a stream shows."""
+
+import asyncio
+import time
+
+import pytest
+from wire import completion, event, serving
+
+from agentkit import Agent, Limits, tool
+from agentkit.errors import (
+    Cancelled,
+    ConfigurationError,
+    ConnectionLost,
+    ContentRefused,
+    ContextOverflow,
+    InsufficientBalance,
+    LimitReached,
+    RateLimited,
+    Rejected,
+    TimedOut,
+    ToolError,
+    Truncated,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+)
+from agentkit.events import FellBack, Restarted, TextDelta
+from agentkit.messages import Assistant, dump, load
+from agentkit.models import Fallback, open_model
+from agentkit.models.fallback import curable
+from agentkit.models.http import Clock
+
+CURABLE = [
+    (Unavailable("busy", status=503), True),
+    (RateLimited("busy", status=429), True),
+    (TimedOut("late"), True),
+    (ConnectionLost("lost"), True),
+    (Unreadable("html"), True),
+    (Unauthorized("key", status=401), True),
+    (InsufficientBalance("money", status=402), True),
+    (ContextOverflow("long", status=400), True),
+    (Rejected("The endpoint's words: Not Found", status=404), True),
+    (Rejected("The supported API model names are a or b, but you passed c.", status=400), True),
+    (Rejected("Model Not Exist", status=400), True),
+    (Rejected("x does not support Function Calling", status=400), True),
+    (Rejected("tools param requires --jinja flag", status=500), True),
+    (ConfigurationError("`x` has no function calling, but 1 tool(s) are given"), True),
+    (Rejected("Invalid max_tokens value", status=400), False),
+    (ContentRefused("Content Exists Risk", status=400), False),
+    (ConfigurationError("`temperature` is 3"), False),
+    (Truncated("cut", finish_reason="length"), False),
+    (LimitReached("over", limit="steps"), False),
+    (Cancelled("stopped"), False),
+    (ToolError("no"), False),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "cured"), CURABLE, ids=lambda value: value if isinstance(value, bool) else repr(value)
+)
+def test_only_what_another_model_could_cure_sends_a_request_on(error, cured):
+    assert curable(error) is cured
+
+
+class Scripted:
+    """A model that shows deltas and then answers, or raises."""
+
+    def __init__(self, name, *, shows=(), fails=None):
+        self.name, self.shows, self.fails, self.asked = name, shows, fails, 0
+
+    def call(self, request):
+        self.asked += 1
+        for text in self.shows:
+            if request.emit is not None:
+                request.emit(TextDelta(text))
+        if self.fails is not None:
+            raise self.fails
+        return Assistant(f"by {self.name}", finish_reason="stop", model=self.name)
+
+    async def acall(self, request):
+        return self.call(request)
+
+
+def go(model, way, **options):
+    agent = Agent(model)
+    return agent.run("go", **options) if way == "run" else asyncio.run(agent.arun("go", **options))
+
+
+ways = pytest.mark.parametrize("way", ["run", "arun"])
+
+
+@ways
+def test_the_next_model_answers_and_the_answer_tells_of_those_before(way):
+    events = []
+    first = Scripted("a", fails=RateLimited("`a` had too many requests", attempts=4))
+    second, third = Scripted("b", fails=Unauthorized("no key")), Scripted("c")
+    result = go(Fallback([first, second, third]), way, on_event=events.append)
+    assert result.output == "by c"
+    said = result.messages[-1]
+    assert said.attempts == ("`a` RateLimited: `a` had too many requests", "`b` Unauthorized: no key")
+    assert load(dump([said])) == [said]
+    assert [one for one in events if isinstance(one, FellBack)] == [
+        FellBack("a", "b", "RateLimited: `a` had too many requests"),
+        FellBack("b", "c", "Unauthorized: no key"),
+    ]
+    assert not [one for one in events if isinstance(one, Restarted)]
+
+
+@ways
+def test_a_first_model_that_answers_leaves_no_trace_of_the_others(way):
+    second = Scripted("b")
+    result = go(Fallback([Scripted("a"), second]), way)
+    assert result.messages[-1].attempts == ()
+    assert second.asked == 0
+
+
+@ways
+def test_when_all_fail_the_last_error_names_them_all(way):
+    models = [
+        Scripted("a", fails=Unavailable("`a` is down", attempts=4)),
+        Scripted("b", fails=Unauthorized("`b`: no", attempts=1)),
+    ]
+    with pytest.raises(Unauthorized, match=r"`b`: no \(before it failed: `a` Unavailable: `a` is down\)") as caught:
+        go(Fallback(models), way)
+    assert caught.value.attempts == 5
+    assert caught.value.transcript is not None
+
+
+@ways
+def test_what_no_model_could_cure_is_raised_at_once(way):
+    second = Scripted("b")
+    with pytest.raises(Rejected):
+        go(Fallback([Scripted("a", fails=Rejected("bad field", status=400)), second]), way)
+    assert second.asked == 0
+
+
+def broken():
+    return Fallback([Scripted("a", shows=("half",), fails=ConnectionLost("lost")), Scripted("b", shows=("whole",))])
+
+
+def test_a_stream_that_has_shown_something_is_not_begun_anew_unasked():
+    shown = []
+    with Agent(broken()).stream("go") as stream, pytest.raises(ConnectionLost):
+        shown.extend(one for one in stream if isinstance(one, TextDelta))
+    assert shown == [TextDelta("half")]
+
+
+def test_a_stream_begins_anew_for_a_caller_who_said_so():
+    with Agent(broken()).stream("go", restart=True) as stream:
+        shown = [one for one in stream if isinstance(one, TextDelta | FellBack | Restarted)]
+    assert shown == [
+        TextDelta("half"),
+        FellBack("a", "b", "ConnectionLost: lost"),
+        Restarted(),
+        TextDelta("whole"),
+    ]
+    assert stream.result.output == "by b"
+
+
+def test_run_may_go_on_although_a_listener_saw_deltas_and_is_told_that_they_are_void():
+    events = []
+    assert Agent(broken()).run("go", on_event=events.append).output == "by b"
+    assert [type(one) for one in events if isinstance(one, TextDelta | Restarted)] == [TextDelta, Restarted, TextDelta]
+
+
+@ways
+def test_no_further_model_is_asked_when_the_time_of_the_run_is_over(way):
+    class Late(Scripted):
+        def call(self, request):
+            while time.monotonic() < request.deadline:
+                pass
+            raise TimedOut("late")
+
+    second = Scripted("b")
+    with pytest.raises(LimitReached):
+        go(Fallback([Late("a"), second]), way, limits=Limits(seconds=0.05))
+    assert second.asked == 0
+
+
+def test_a_name_with_commas_opens_several_models_that_stand_in_for_each_other():
+    model = open_model("sim:deepseek-flash, sim:deepseek-v4-pro ,")
+    assert isinstance(model, Fallback)
+    assert model.name == "sim:deepseek-flash, sim:deepseek-v4-pro"
+    assert Agent(model).run("What is 2 + 3?").output
+    assert Agent(model.name).run("What is 2 + 3?").messages[-1].attempts == ()
+
+
+@pytest.mark.parametrize("models", [[], "a, b", ["a"], [None]])
+def test_what_is_no_list_of_models_is_refused(models):
+    with pytest.raises(ConfigurationError, match="Fallback"):
+        Fallback(models)
+
+
+def test_one_key_or_address_for_several_models_is_refused():
+    for options in ({"api_key": "k"}, {"base_url": "http://127.0.0.1:1"}):
+        with pytest.raises(ConfigurationError, match="Fallback"):
+            open_model("deepseek-flash, lkeap:deepseek-v3", **options)
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@ways
+def test_over_http_a_run_with_tools_ends_at_the_second_endpoint(way, transport):
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    def handler(exchange):
+        if exchange.json["messages"][-1]["role"] == "tool":
+            exchange.reply(completion("7"))
+        else:
+            exchange.reply(completion(calls=[("c1", "add", '{"a": 3, "b": 4}')]))
+
+    async def asleep(seconds):
+        pass
+
+    with serving(lambda exchange: exchange.reply(b"", "503 Busy")) as down, serving(handler) as up:
+        models = [
+            open_model("openai:m", base_url=one.url, api_key="k", retries=1, transport=transport) for one in (down, up)
+        ]
+        for model in models:
+            model.clock = Clock(sleep=lambda seconds: None, asleep=asleep)
+        agent = Agent(Fallback(models), tools=[add])
+        result = agent.run("go") if way == "run" else asyncio.run(agent.arun("go"))
+        assert (len(down.exchanges), len(up.exchanges)) == (4, 2)
+    assert result.output == "7"
+    assert all("after 2 attempts" in one.attempts[0] for one in result.messages if isinstance(one, Assistant))
+
+
+def test_over_http_a_stream_falls_back_before_its_first_delta():
+    def handler(exchange):
+        exchange.begin()
+        exchange.chunk(event({"role": "assistant", "content": "hi"}, "stop") + b"data: [DONE]\n\n")
+        exchange.end()
+
+    with serving(lambda exchange: exchange.reply(b"", "401 No")) as down, serving(handler) as up:
+        models = [open_model("openai:m", base_url=one.url, api_key="k") for one in (down, up)]
+        with Agent(Fallback(models)).stream("go") as stream:
+            assert [one.text for one in stream if isinstance(one, TextDelta)] == ["hi"]
+    assert stream.result.output == "hi"
