@@ -47,15 +47,22 @@ def _body(src: Source) -> Steps[tuple[str, bool]]:
         pieces.append((yield from src.until("<")))
         if not (yield from src.next()):
             return "".join(pieces), False
-        for mark in (quote,) if quote else _QUOTES:
-            if (yield from src.accept(mark)):
-                pieces.append(mark)
-                quote = "" if quote else mark
-                break
+        mark = yield from _quote(src, quote)
+        if mark:
+            pieces.append(mark)
+            quote = "" if quote else mark
+        elif not quote and (yield from tags.tag(src, _ENDS)) is not None:
+            return "".join(pieces), True
         else:
-            if not quote and (yield from tags.tag(src, _ENDS)) is not None:
-                return "".join(pieces), True
             pieces.append(src.take(1))
+
+
+def _quote(src: Source, open_: str) -> Steps[str]:
+    """Take the token that begins a string here, or the one that ends it if one is open; `""` where there is none."""
+    for mark in _QUOTES:
+        if open_ in ("", mark) and (yield from src.accept(mark)):
+            return mark
+    return ""
 
 
 class _Values:

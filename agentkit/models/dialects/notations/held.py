@@ -9,16 +9,19 @@ a fence, which is then an example. And what follows a call may be an answer that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from agentkit.models.dialects.notations.found import Found, Reading, Unread
+from agentkit.models.dialects.notations.found import Found, Reading, Unread, merged
 from agentkit.models.dialects.notations.source import BLANKS
 
 _SEPARATORS = BLANKS + ";,"
 """What stands between calls and says nothing."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」", "『": "』"}
+
+
+_NOTHING = Found()
 
 
 @dataclass(slots=True)
@@ -33,30 +36,46 @@ class _Part:
 
     kind: Literal["text", "control", "call"]
     text: str
-    found: Found = field(default_factory=Found)
+    found: Found = _NOTHING
 
 
 class Held:
     """The text of a reply as far as it was scanned."""
 
-    __slots__ = ("_alone", "_calls", "_closing", "_examples", "_last", "_parts", "_shown", "_ticked", "called")
+    __slots__ = (
+        "_alone",
+        "_closing",
+        "_examples",
+        "_last",
+        "_live",
+        "_newest",
+        "_parts",
+        "_runnable",
+        "_shown",
+        "_ticked",
+    )
 
     def __init__(self) -> None:
         self._shown: list[str] = []
         self._parts: list[_Part] = []
-        self._calls: list[_Part] = []  # those of the parts that hold calls, while they do
-        self._alone = False  # whether one of them is none if text follows
+        self._live = 0  # how many of them hold calls, or what was begun as one
+        self._runnable = 0  # and how many hold one that can be run
+        self._newest: _Part | None = None
+        self._alone: list[_Part] = []  # those that hold none if text follows
         self._examples = False  # whether a fence was an example: then all are
         self._closing = ""  # the quotation mark that would close one around the last of them
         self._last = ""
         self._ticked: list[_Part] = []  # those that may stand in an inline quotation
-        self.called = False
+
+    @property
+    def called(self) -> bool:
         """Whether a call that can be run was found."""
+        return self._runnable > 0
 
     @property
     def waiting(self) -> bool:
         """Whether a call, or what was begun as one, was found."""
-        return bool(self._calls)
+        return self._live > 0
 
     def closes(self, char: str) -> bool:
         """Whether this character closes the quotation mark that stands right before what comes next."""
@@ -70,15 +89,15 @@ class Held:
         if not self._parts:
             self._shown.append(text)
             return
-        if self._closing and text[0] == self._closing:
-            self._dismiss([self._calls[-1]])
+        if self._newest is not None and self._closing and text[0] == self._closing:
+            self._dismiss([self._newest])
         self._closing = ""
         self._parts.append(_Part("text", text))
         if text.strip(_SEPARATORS):
             if self._alone:
                 self._examples = True
-                self._dismiss([part for part in self._calls if part.found.alone])
-            if not self._calls:
+                self._dismiss(self._alone)
+            if not self._live:
                 self._let_go()
 
     def control(self, text: str) -> None:
@@ -95,10 +114,11 @@ class Held:
         found = replace(found, unread=_with_text(found.unread, text))
         part = _Part("call", text, found)
         self._ticked.extend([part] if ticked else [])
-        self.called = self.called or bool(found.calls)
         self._parts.append(part)
-        self._calls.append(part)
-        self._alone = self._alone or found.alone
+        self._newest = part
+        self._live += 1
+        self._runnable += bool(found.calls)
+        self._alone.extend([part] if found.alone else [])
         self._closing = _QUOTES.get(self._last, "")
         self._last = ""
 
@@ -113,7 +133,7 @@ class Held:
 
     def thought(self) -> None:
         """All so far was thought aloud."""
-        self._dismiss(self._calls)
+        self._dismiss(self._parts)
 
     def shown(self) -> str:
         """What can be shown that was not given before."""
@@ -123,28 +143,30 @@ class Held:
 
     def reading(self, cut: str) -> Reading:
         """The end."""
-        if not self._calls:
+        if not self._live:
             self._let_go()
         text = self.shown() + "".join(_outside(self._parts))
-        calls = tuple(call for part in self._calls for call in part.found.calls)
-        return Reading(text, calls, tuple(one for part in self._calls for one in part.found.unread), cut)
+        found = merged([part.found for part in self._parts if part.kind == "call"])
+        return Reading(text, found.calls, found.unread, cut)
 
     def _dismiss(self, parts: list[_Part]) -> None:
         """These are no calls."""
-        if not parts:
-            return
-        gone = {id(part) for part in parts}
         for part in parts:
-            part.kind = "text"
-        self._calls = [part for part in self._calls if id(part) not in gone]
-        self._alone = any(part.found.alone for part in self._calls)
-        self.called = any(part.found.calls for part in self._calls)
-        if not self._calls:
+            if part.kind == "call":
+                part.kind = "text"
+                self._live -= 1
+                self._runnable -= bool(part.found.calls)
+        if parts is self._alone:
+            self._alone = []
+        if not self._live:
             self._let_go()
 
     def _let_go(self) -> None:
         self._shown.extend(part.text for part in self._parts)
-        self._parts.clear()
+        self._parts = []
+        self._alone = []
+        self._ticked = []
+        self._newest = None
 
 
 def _with_text(unread: tuple[Unread, ...], text: str) -> tuple[Unread, ...]:

@@ -1,4 +1,4 @@
-"""What Llama writes behind `<|python_tag|>` or between `<|python_start|>` and `<|python_end|>`: JSON, or calls in Python."""
+"""Llama's calls behind `<|python_tag|>`, or from `<|python_start|>` to `<|python_end|>`: JSON, or calls in Python."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def read(src: Source, tools: Tools) -> Steps[Found]:
             else:
                 parts.append(unread(NAME, "A call " + objects.broken(span)))
         elif char == "[" or (char and (yield from pythonic.begins(src, tools))):
-            parts.append(
-                (yield from pythonic.read(src, tools, NAME)) or unread(NAME, "A list of calls cannot be read.")
-            )
+            parts.append((yield from pythonic.read(src, tools, NAME)) or unread(NAME, "A list cannot be read."))
         elif (yield from tags.tag(src, _END)) is not None:
             break
         else:

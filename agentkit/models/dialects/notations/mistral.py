@@ -1,4 +1,4 @@
-"""Mistral's calls behind `[TOOL_CALLS]`: a list of objects, or a name and JSON (since v11), with `[ARGS]` between (v13)."""
+"""Mistral's calls behind `[TOOL_CALLS]`: a list of objects, or a name and JSON, with `[ARGS]` between perhaps."""
 
 from __future__ import annotations
 

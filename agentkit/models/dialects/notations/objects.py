@@ -189,7 +189,7 @@ def begun(src: Source, tools: Tools) -> Steps[bool]:
             return False
 
 
-_WIDEST = 200
+_WIDEST = 50
 """More blanks are not looked past."""
 
 

@@ -150,7 +150,7 @@ def _done(steps: Steps[Span]) -> Span:
 def part(src: Source, stops: str) -> Steps[Span]:
     """Take all before one of these characters that stands outside of brackets and strings.
 
-    It is `"cut"` where the text ends before. Within brackets or a string that is `"broken"` too if all has come already.
+    It is `"cut"` where the text ends before, and `"broken"` where a bracket closes another.
     """
     pieces: list[str] = []
     open_: list[str] = []

@@ -3,8 +3,8 @@
     Action: weather
     Action Input: {"city": "Paris"}
 
-`Thought:` and `Final Answer:` are text. Some models write the JSON right behind the name, or a fence with an object that
-names the tool (LangChain's structured chat).
+`Thought:` and `Final Answer:` are text. Some models write the JSON right behind the name, or an object that names the
+tool, in a fence (LangChain's structured chat).
 """
 
 from __future__ import annotations

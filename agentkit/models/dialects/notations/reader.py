@@ -17,7 +17,7 @@ from agentkit.models.dialects.notations.held import Held
 from agentkit.models.dialects.notations.known import Tools
 from agentkit.models.dialects.notations.marks import ALL, JSON, marks, tagged
 from agentkit.models.dialects.notations.source import BLANKS, Source, Steps
-from agentkit.models.dialects.notations.tags import STARTS, Tag
+from agentkit.models.dialects.notations.tags import BARS, STARTS, Tag
 
 _THOUGHT: Final = frozenset({"think", "thinking", "thought", "reasoning"})
 _THOUGHT_IN_BRACKETS: Final = "[THINK]", "[/THINK]"
@@ -41,14 +41,21 @@ _STRAY: Final = frozenset(
 _ALWAYS: Final = _THOUGHT | _CONTROL | _INVENTED | _STRAY
 _OBSERVATION: Final = "observation:"
 _STOPS: Final = STARTS + "`[{\n"
+_GOES_ON: Final = {
+    "<": tags.SECONDS,
+    **dict.fromkeys(STARTS[1:], frozenset(BARS + "Dd\\/")),
+    "{": frozenset(BLANKS + '"'),
+    "[": frozenset(BLANKS + '{"' + _THOUGHT_IN_BRACKETS[0][1] + mistral.MARK[1]),
+}
+"""What follows these characters where they begin something; all else is text at once."""
 
 
 class Reader:
     """Reads one reply.
 
     Args:
-        tools: The JSON Schema of the parameters of each known tool by its name, `None` where it is not known. What names
-            no other tool is no call.
+        tools: The JSON Schema of the parameters of each known tool by its name, `None` where it is not known. What
+            names another tool is no call.
         notations: The notations that are read: `ALL`, `SALVAGE`, or some of them.
 
     Raises:
@@ -81,7 +88,8 @@ class Reader:
         self._source.ended = True
         for _ in self._steps:
             pass
-        if 0 <= self._cut.find("</think>") and "<think>" not in self._cut[: self._cut.find("</think>")]:
+        before, thought, _ = self._cut.partition("</think>")
+        if thought and "<think>" not in before:
             self._held.thought()
             self._held.say(self._cut)
             self._cut = ""
@@ -96,6 +104,10 @@ class Reader:
                 yield from self._beginning()
                 continue
             src.run(_STOPS)
+            two = src.text[src.at : src.at + 2]
+            if len(two) == 2 and two[0] in _GOES_ON and two[1] not in _GOES_ON[two[0]]:
+                src.take(1)
+                continue
             self._spill()
             char = yield from src.next()
             if not char:
@@ -113,8 +125,9 @@ class Reader:
     def _beginning(self) -> Steps[None]:
         """What only counts where a line begins: fences, quoted lines, ReAct, and Python as the whole reply."""
         src, notations = self._source, self._active.notations
-        yield from src.blanks(" \t\r")
+        yield from src.blanks()
         self._spill()
+        self._line = False
         char = yield from src.next()
         if char and char in "`~":
             yield from self._fence(char)
@@ -221,17 +234,14 @@ class Reader:
             self._spill(thought=True)
             if not (yield from src.next()):
                 return
-            if close is not None:
-                ended = yield from src.accept(close)
-            else:
-                ended = (found := (yield from tags.tag(src, _THOUGHT))) is not None and found.closing
-            if ended:
+            found = (yield from tags.tag(src, _THOUGHT)) if close is None else None
+            if (found is not None and found.closing) or (close is not None and (yield from src.accept(close))):
                 self._spill(thought=True)
                 return
-            src.take(1)
+            src.take(int(found is None))
 
     def _control(self, opening: Tag) -> Steps[None]:
-        """A token that orders the conversation, with the role behind it. Behind a call a new turn is an invented one."""
+        """A token that orders the conversation, with the role behind it; behind a call a new turn is invented."""
         src = self._source
         if opening.word in _ROLES:
             if self._held.called:
@@ -278,10 +288,6 @@ class Reader:
     def _object(self) -> Steps[None]:
         """An object that is no call: nothing in it is one, as far as it is JSON."""
         src = self._source
-        if not (yield from src.need(2)) or src.text[src.at + 1] not in BLANKS + '"':
-            src.take(1)
-            self._spill()
-            return
         brackets = values.Brackets('"', lines=False)
         verdict = "more"
         while verdict == "more" and (yield from src.next()):

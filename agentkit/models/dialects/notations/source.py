@@ -1,8 +1,8 @@
 """The text of a reply as it comes, read forward only.
 
-The readers are generators: where they need text that has not come yet they `yield`, and go on at that very place when it
-has. So a reply costs the same however it is cut, nothing is read twice but a few characters of lookahead, and how the
-text was cut cannot make a difference: no reader can see it.
+The readers are generators: where they need text that has not come yet they `yield`, and go on at that very place when
+it has. So a reply costs the same however it is cut, nothing is read twice but a few characters of lookahead, and how
+the text was cut cannot make a difference: no reader can see it.
 
 Generators are asked with `yield from`; `Steps[T]` is one that ends with a `T`.
 """

@@ -1,13 +1,15 @@
-"""Tags as models write them: `<tool_call>`, `<｜tool▁call▁begin｜>`, `</｜DSML｜ invoke>`, `<invoke name="…">`, `<function=…>`.
+"""Tags as models write them: `<tool_call>`, `<｜tool▁call▁begin｜>`, `</｜DSML｜ invoke>`, `<function=…>`.
 
-Models mix up the marks around the words of a special token: full-width and half-width bars, one or two, `_` for `▁`, a
-colon, or no bars at all (WIRE section 9, leak spellings). So only the letters of a tag count here. `<｜tool▁calls▁begin｜>`
-and `<tool_calls_begin>` are both `toolcallsbegin`; `<｜DSML｜ invoke>` and `<||DSML||:invoke>` are both `dsmlinvoke`.
+Models mix up the marks around the words of a special token: full-width and half-width bars, one or two, `_` for `▁`,
+a colon, or no bars at all (WIRE section 9, leak spellings). So only the letters of a tag count here. Both
+`<｜tool▁calls▁begin｜>` and `<tool_calls_begin>` are `toolcallsbegin`; `<｜DSML｜ invoke>` and `<||DSML||:invoke>` are
+`dsmlinvoke`.
 """
 
 from __future__ import annotations
 
 import functools
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +28,11 @@ _MARKERS = ("dsml", "antml")
 _JOINTS = "_▁-"
 _LONGEST = 300
 """A tag is not longer than this."""
+
+SECONDS = frozenset(BARS + "/\\" + string.ascii_letters)
+"""What a tag goes on with, after its `<`."""
+_MOST_BARS = 6
+"""A tag has not more bars than this."""
 
 _NAMED = NAMED | {marker + word for word in NAMED for marker in _MARKERS}
 
@@ -65,6 +72,8 @@ def tag(src: Source, words: frozenset[str]) -> Steps[Tag | None]:
         src: The text.
         words: Small letters only, with the marker of those that must have one: `dsmlinvoke`.
     """
+    if (yield from src.next()) == "<" and (yield from src.need(2)) and src.text[src.at + 1] not in SECONDS:
+        return None
     look = _Look(words, _beginnings(words))
     count = 0
     while count < _LONGEST:
@@ -140,7 +149,7 @@ class _Look:
     """Decides character by character whether a text is a tag with one of some words, as early as that is possible."""
 
     __slots__ = (
-        "_bar",
+        "_bars",
         "_beginnings",
         "_closing",
         "_empty",
@@ -156,7 +165,7 @@ class _Look:
         self._words = words
         self._beginnings = beginnings
         self._word = ""
-        self._bar = False
+        self._bars = 0
         self._closing = False
         self._empty = False
         self._headless = False
@@ -171,14 +180,14 @@ class _Look:
         if not self._started:
             self._started = True
             self._headless = char != "<"
-            self._bar = char in BARS
+            self._bars = int(char in BARS)
             self._closing = char == "/"
-            return None if char == "<" or self._bar or self._closing or char == "\\" else False
+            return None if char == "<" or self._bars or self._closing or char == "\\" else False
         if char.isascii() and char.isalpha():
             return self._letter(char.lower())
         if char in BARS:
-            self._bar = True
-            return None
+            self._bars += 1
+            return None if self._bars <= (_MOST_BARS if self._word or not self._headless else 2) else False
         if char == "/":
             self._empty = self._word in self._words
             self._closing = self._closing or not self._empty
@@ -195,7 +204,7 @@ class _Look:
             word = word.removeprefix(marker)
         attributes = _attributes(rest)
         empty = self._empty or rest.endswith("/")
-        return Tag(word, self._closing, empty, self._bar or word != self._word, self._headless, attributes, length)
+        return Tag(word, self._closing, empty, self._bars > 0 or word != self._word, self._headless, attributes, length)
 
     def _letter(self, char: str) -> bool | None:
         if self._empty:
@@ -210,9 +219,9 @@ class _Look:
         if char in "= \t\r\n" and self._word in self._words and self._word in _NAMED:
             self._rest = [char]
             return None
-        if char in _JOINTS or (char == ":" and (self._bar or self._word in _MARKERS)):
+        if char in _JOINTS or (char == ":" and (self._bars or self._word in _MARKERS)):
             return None
-        return None if self._bar and char in " \\" else False
+        return None if self._bars and char in " \\" else False
 
     def _attribute(self, char: str) -> bool | None:
         rest = self._rest

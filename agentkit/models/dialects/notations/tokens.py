@@ -1,4 +1,4 @@
-"""The special tokens of DeepSeek V3, R1 and V3.1, and of Kimi, also where they leaked as text in ASCII (WIRE section 5).
+"""The special tokens of DeepSeek V3, R1 and V3.1, and of Kimi, also as they leak in ASCII (WIRE section 5).
 
 <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather
 ```json

@@ -218,8 +218,7 @@ def python_value(text: str) -> Any:
 
 
 _WORDS: dict[str, Any] = {"True": True, "False": False, "None": None, "true": True, "false": False, "null": None}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "\n": ""}
-_ESCAPES |= {char: char for char in "\\'\"/"}
+_ESCAPES = {char: char for char in "\\'\"/"} | dict(zip("ntrbfav\n", [*"\n\t\r\b\f\a\v", ""], strict=True))
 _CODES = {"x": 2, "u": 4, "U": 8}
 _WORD = re.compile(r"[+-]?[\w.]+(?:(?<=[eE])[+-]?\d+)?")
 
