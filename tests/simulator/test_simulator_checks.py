@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rules_table import about, rule
 from simulator_requests import WEATHER, asked, chat, post, refused, tool, user
 
 from agentkit.simulator import Simulator
@@ -28,47 +29,71 @@ def answering(call_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        (
+        about(
+            "3.model.unknown",
             {"model": "gpt-9"},
             "The supported API model names are deepseek-v4-pro or deepseek-flash, but you passed gpt-9.",
         ),
-        ({"n": 2}, "Invalid n value (currently only n = 1 is supported)"),
-        ({"frequency_penalty": 2.5}, "frequency_penalty must be in [-2, 2]"),
-        ({"presence_penalty": -3}, "presence_penalty must be in [-2, 2]"),
-        ({"max_tokens": 0}, "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]"),
-        ({"max_tokens": 393_217}, "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]"),
-        ({"temperature": 2.1}, "temperature must be in [0, 2]"),
-        ({"top_p": 0}, "top_p must be in (0, 1]"),
-        ({"seed": -1}, "seed must be in [0, 2^63)"),
-        ({"stop": ["x"] * 17}, "ChatCompletionStopSequences string array too long: 17"),
-        ({"stream_options": {"include_usage": True}}, "stream_options should be set along with stream = true"),
-        ({"response_format": {"type": "json_schema"}}, "This response_format type is unavailable now"),
-        (
+        about("3.n", {"n": 2}, "Invalid n value (currently only n = 1 is supported)"),
+        about("3.penalties", {"frequency_penalty": 2.5}, "frequency_penalty must be in [-2, 2]"),
+        about("3.penalties", {"presence_penalty": -3}, "presence_penalty must be in [-2, 2]"),
+        about(
+            "3.max_tokens.range",
+            {"max_tokens": 0},
+            "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]",
+        ),
+        about(
+            "3.max_tokens.range",
+            {"max_tokens": 393_217},
+            "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]",
+        ),
+        about("3.temperature", {"temperature": 2.1}, "temperature must be in [0, 2]"),
+        about("3.top_p", {"top_p": 0}, "top_p must be in (0, 1]"),
+        about("3.seed", {"seed": -1}, "seed must be in [0, 2^63)"),
+        about("3.stop.count", {"stop": ["x"] * 17}, "ChatCompletionStopSequences string array too long: 17"),
+        about(
+            "3.stream_options",
+            {"stream_options": {"include_usage": True}},
+            "stream_options should be set along with stream = true",
+        ),
+        about(
+            "3.json.schema",
+            {"response_format": {"type": "json_schema"}},
+            "This response_format type is unavailable now",
+        ),
+        about(
+            "3.json.word",
             {"response_format": {"type": "json_object"}},
             "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'.",
         ),
-        (
+        about(
+            "3.tool.name",
             {"tools": [tool("a b")]},
             "tools.0.function.name: expected 1-128 ASCII letters, digits, underscores or hyphens",
         ),
-        (
+        about(
+            "3.tool.name",
             {"tools": [WEATHER, tool("x" * 129)]},
             "tools.1.function.name: expected 1-128 ASCII letters, digits, underscores or hyphens",
         ),
-        ({"tools": [WEATHER, WEATHER]}, "Tool names must be unique"),
-        (
+        about("3.tool.unique", {"tools": [WEATHER, WEATHER]}, "Tool names must be unique"),
+        about(
+            "3.tool.parameters",
             {"tools": [{"type": "function", "function": {"name": "x", "parameters": {"type": "string"}}}]},
             "tools.0.function.parameters must be a JSON Schema of type object",
         ),
-        (
+        about(
+            "3.tool_choice.unknown",
             {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "nope"}}},
             "tool_choice: no tool named 'nope' was specified",
         ),
-        (
+        about(
+            "3.tool_choice.thinking",
             {"tools": [WEATHER], "tool_choice": "required", "thinking": {"type": "enabled"}},
             "Thinking mode does not support this tool_choice",
         ),
-        (
+        about(
+            "3.tool_choice.thinking",
             {
                 "tools": [WEATHER],
                 "tool_choice": {"type": "function", "function": {"name": "weather"}},
@@ -82,6 +107,7 @@ def test_a_field_out_of_bounds_is_refused_in_the_endpoints_words(fields: dict[st
     assert refused({**chat(HELLO), **fields}) == (400, text)
 
 
+@rule("3.tools.count")
 def test_more_tools_than_the_profile_allows_are_refused() -> None:
     assert post(chat(HELLO, tools=[tool(f"t{i}") for i in range(128)])).status == 200
     status, text = refused(chat(HELLO, tools=[tool(f"t{i}") for i in range(129)]))
@@ -99,39 +125,53 @@ STRAY = "Messages with role 'tool' must be a response to a preceding message wit
 @pytest.mark.parametrize(
     ("messages", "text"),
     [
-        ([], "Empty input messages"),
-        (
+        about("7.empty", [], "Empty input messages"),
+        about(
+            "7.neither",
             [HELLO, {"role": "assistant", "content": None}],
             "Invalid assistant message: content or tool_calls must be set",
         ),
-        ([HELLO, {"role": "assistant"}], "Invalid assistant message: content or tool_calls must be set"),
-        (
-            [HELLO, {"role": "assistant", "content": "", "tool_calls": []}],
-            (
-                "Invalid 'messages[1].tool_calls': empty array. "
-                "Expected an array with minimum length 1, but got an empty array instead."
-            ),
+        about(
+            "7.neither", [HELLO, {"role": "assistant"}], "Invalid assistant message: content or tool_calls must be set"
         ),
-        ([HELLO, calling("a")], ANSWERS_WANTED + "(insufficient tool messages following tool_calls message)"),
-        (
+        about(
+            "7.empty_calls",
+            [HELLO, {"role": "assistant", "content": "", "tool_calls": []}],
+            "Invalid 'messages[1].tool_calls': empty array. "
+            "Expected an array with minimum length 1, but got an empty array instead.",
+        ),
+        about(
+            "7.unanswered",
+            [HELLO, calling("a")],
+            ANSWERS_WANTED + "(insufficient tool messages following tool_calls message)",
+        ),
+        about(
+            "7.unanswered",
             [HELLO, calling("a", "b"), answering("a"), HELLO],
             ANSWERS_WANTED + "(insufficient tool messages following tool_calls message)",
         ),
-        (
+        about(
+            "7.system_between",
             [HELLO, calling("a"), {"role": "system", "content": "!"}, answering("a")],
             ANSWERS_WANTED + "(insufficient tool messages following tool_calls message)",
         ),
-        ([HELLO, calling("a"), answering("x")], ANSWERS_WANTED + "Unexpected tool_call_id: x"),
-        ([answering("a")], STRAY),
-        ([HELLO, calling("a"), answering("a"), answering("a")], STRAY),
-        ([HELLO, calling("a", arguments='{"a":1}{"b":2}'), answering("a")], STRAY),
-        ([HELLO, calling("a", arguments=""), answering("a")], STRAY),
-        (
+        about("7.unknown_id", [HELLO, calling("a"), answering("x")], ANSWERS_WANTED + "Unexpected tool_call_id: x"),
+        about("7.stray", [answering("a")], STRAY),
+        about("7.stray", [HELLO, calling("a"), answering("a"), answering("a")], STRAY),
+        about("7.arguments", [HELLO, calling("a", arguments='{"a":1}{"b":2}'), answering("a")], STRAY),
+        about("7.arguments", [HELLO, calling("a", arguments=""), answering("a")], STRAY),
+        about(
+            "7.answered_twice",
             [HELLO, calling("a", "b"), answering("a"), answering("a")],
             "Duplicate value for 'tool_call_id' of a in message[3]",
         ),
-        ([HELLO, calling("a", "a"), answering("a")], "Duplicate value for 'tool_call_id' of a in message[1]"),
-        (
+        about(
+            "7.shared_id",
+            [HELLO, calling("a", "a"), answering("a")],
+            "Duplicate value for 'tool_call_id' of a in message[1]",
+        ),
+        about(
+            "3.image_literal",
             [user("see <｜image｜>")],
             'The sub-string "<｜image｜>" in your input is not allowed for this API. Please remove it and try again.',
         ),
@@ -144,28 +184,37 @@ def test_messages_out_of_order_are_refused(messages: list[dict[str, Any]], text:
 @pytest.mark.parametrize(
     "messages",
     [
-        [HELLO, HELLO],
-        [{"role": "system", "content": "a"}, {"role": "system", "content": ""}, HELLO],
-        [user("a"), {"role": "assistant", "content": ""}, HELLO],
-        [HELLO, calling("1", "2"), answering("2"), answering("1")],
-        [HELLO, calling("foreign-id", content=None), answering("foreign-id")],
-        [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "there"}]}],
-        [{"role": "system", "content": "only a system message"}],
+        about("7.fine", [HELLO, HELLO]),
+        about("7.empty_system", [{"role": "system", "content": "a"}, {"role": "system", "content": ""}, HELLO]),
+        about("7.empty_content", [user("a"), {"role": "assistant", "content": ""}, HELLO]),
+        about("7.any_order", [HELLO, calling("1", "2"), answering("2"), answering("1")]),
+        about("7.fine", [HELLO, calling("foreign-id", content=None), answering("foreign-id")]),
+        about(
+            "7.joined_parts",
+            [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "there"}]}],
+        ),
+        about("7.fine", [{"role": "system", "content": "only a system message"}]),
     ],
 )
 def test_messages_that_were_recorded_as_fine_are_fine(messages: list[dict[str, Any]]) -> None:
     asked(chat(*messages))
 
 
+@rule("6.no_tools", "6.not_thinking")
 @pytest.mark.parametrize(
     ("messages", "fine"),
     [
-        ([HELLO, calling("a"), answering("a")], False),
-        ([HELLO, calling("a", reasoning_content=None), answering("a")], False),
-        ([HELLO, calling("a", reasoning_content=""), answering("a")], True),
-        ([HELLO, calling("a", reasoning_content="So."), answering("a")], True),
-        ([HELLO, calling("a"), answering("a"), {"role": "assistant", "content": "Sunny."}, HELLO], False),
-        (
+        about("6.tool_turns", [HELLO, calling("a"), answering("a")], False),
+        about("6.string", [HELLO, calling("a", reasoning_content=None), answering("a")], False),
+        about("6.string", [HELLO, calling("a", reasoning_content=""), answering("a")], True),
+        about("6.tool_turns", [HELLO, calling("a", reasoning_content="So."), answering("a")], True),
+        about(
+            "6.tool_turns",
+            [HELLO, calling("a"), answering("a"), {"role": "assistant", "content": "Sunny."}, HELLO],
+            False,
+        ),
+        about(
+            "6.plain_turns",
             [
                 HELLO,
                 calling("a", reasoning_content="So."),
@@ -175,7 +224,7 @@ def test_messages_that_were_recorded_as_fine_are_fine(messages: list[dict[str, A
             ],
             True,
         ),
-        ([HELLO, {"role": "assistant", "content": "Hi."}, HELLO], True),
+        about("6.plain_turns", [HELLO, {"role": "assistant", "content": "Hi."}, HELLO], True),
     ],
 )
 def test_while_thinking_with_tools_reasoning_goes_back_as_a_string(messages: list[dict[str, Any]], fine: bool) -> None:
@@ -189,10 +238,12 @@ def test_while_thinking_with_tools_reasoning_goes_back_as_a_string(messages: lis
     asked({**chat(*messages), "thinking": {"type": "enabled"}})  # no tools: nobody looks
 
 
+@rule("7.none")
 def test_choosing_no_tool_drops_them_unchecked() -> None:
     asked(chat(HELLO, tools=[WEATHER, WEATHER], tool_choice="none"))
 
 
+@rule("8.overflow")
 def test_a_prompt_longer_than_the_context_is_refused_with_its_length() -> None:
     status, text = refused(chat(user("word " * 1_100_000)))
     assert status == 400
@@ -209,6 +260,7 @@ def image(kind: str = "image_url") -> dict[str, Any]:
     }
 
 
+@rule("3.user.parts.v4", "3.user.parts.today")
 def test_an_image_is_read_today_and_was_not_in_august() -> None:
     asked(chat(image()))
     body = {**chat(image()), "model": "deepseek-v4-flash"}
@@ -220,19 +272,22 @@ def test_an_image_is_read_today_and_was_not_in_august() -> None:
 @pytest.mark.parametrize(
     ("message", "complaint"),
     [
-        (
+        about(
+            "3.messages.roles",
             {"role": "developer", "content": "x"},
             "messages[0].role: unknown variant `developer`, expected one of `system`, ",
         ),
-        ({"content": "x"}, "messages[0]: missing field `role`"),
-        ({"role": "user"}, "messages[0]: missing field `content`"),
-        ({"role": "user", "content": 5}, "messages[0]: invalid type: integer `5`, expected a string"),
-        ({"role": "tool", "content": "x"}, "messages[0]: missing field `tool_call_id`"),
-        (
+        about("7.type", {"content": "x"}, "messages[0]: missing field `role`"),
+        about("7.type", {"role": "user"}, "messages[0]: missing field `content`"),
+        about("7.type", {"role": "user", "content": 5}, "messages[0]: invalid type: integer `5`, expected a string"),
+        about("3.tool.content", {"role": "tool", "content": "x"}, "messages[0]: missing field `tool_call_id`"),
+        about(
+            "7.type",
             image("input_audio"),
             "messages[0]: unknown variant `input_audio`, expected one of `text`, `image_url`, `file`",
         ),
-        (
+        about(
+            "7.type",
             {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function"}]},
             "messages[0]: missing field `function`",
         ),
@@ -247,23 +302,46 @@ def test_a_message_of_the_wrong_type_is_told_like_serde_does(message: dict[str, 
 @pytest.mark.parametrize(
     ("fields", "status", "complaint"),
     [
-        ({"temperature": "hot"}, 400, 'temperature: invalid type: string "hot", expected f32'),
-        ({"stream": "true"}, 400, 'stream: invalid type: string "true", expected a boolean'),
-        ({"max_tokens": 1.5}, 400, "max_tokens: invalid type: floating point `1.5`, expected u32"),
-        ({"messages": "Hello"}, 400, 'messages: invalid type: string "Hello", expected a sequence'),
-        ({"thinking": True}, 422, "thinking: invalid type: boolean `true`, expected struct ThinkingOptions"),
-        ({"thinking": {"type": "on"}}, 400, "thinking.type: unknown variant `on`, expected one of `enabled`, "),
-        ({"reasoning_effort": "lots"}, 400, "reasoning_effort: unknown variant `lots`, expected one of `none`, "),
-        ({"tool_choice": "any"}, 400, "tool_choice: unknown variant `any`, expected one of `none`, `auto`, `required`"),
-        ({"tools": [{"type": "function"}]}, 400, "tools[0]: missing field `function`"),
-        (
+        about("7.type", {"temperature": "hot"}, 400, 'temperature: invalid type: string "hot", expected f32'),
+        about("7.type", {"stream": "true"}, 400, 'stream: invalid type: string "true", expected a boolean'),
+        about("7.type", {"max_tokens": 1.5}, 400, "max_tokens: invalid type: floating point `1.5`, expected u32"),
+        about("7.type", {"messages": "Hello"}, 400, 'messages: invalid type: string "Hello", expected a sequence'),
+        about(
+            "3.thinking.bool",
+            {"thinking": True},
+            422,
+            "thinking: invalid type: boolean `true`, expected struct ThinkingOptions",
+        ),
+        about(
+            "7.type",
+            {"thinking": {"type": "on"}},
+            400,
+            "thinking.type: unknown variant `on`, expected one of `enabled`, ",
+        ),
+        about(
+            "3.effort.invalid",
+            {"reasoning_effort": "lots"},
+            400,
+            "reasoning_effort: unknown variant `lots`, expected one of `none`, ",
+        ),
+        about(
+            "3.tool_choice",
+            {"tool_choice": "any"},
+            400,
+            "tool_choice: unknown variant `any`, expected one of `none`, `auto`, `required`",
+        ),
+        about("7.type", {"tools": [{"type": "function"}]}, 400, "tools[0]: missing field `function`"),
+        about(
+            "3.tools.type",
             {"tools": [WEATHER, {"type": "web", "function": {}}]},
             400,
             "tools[1].type: unknown variant `web`, expected `function`",
         ),
-        ({"tools": [{"type": "function", "function": {}}]}, 400, "tools[0].function: missing field `name`"),
-        ({"response_format": {"type": "xml"}}, 400, "response_format.type: unknown variant `xml`"),
-        ({"stop": [1]}, 400, "stop[0]: invalid type: integer `1`, expected a string"),
+        about(
+            "7.type", {"tools": [{"type": "function", "function": {}}]}, 400, "tools[0].function: missing field `name`"
+        ),
+        about("7.type", {"response_format": {"type": "xml"}}, 400, "response_format.type: unknown variant `xml`"),
+        about("7.type", {"stop": [1]}, 400, "stop[0]: invalid type: integer `1`, expected a string"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_told_like_serde_does(fields: dict[str, Any], status: int, complaint: str) -> None:
@@ -272,6 +350,7 @@ def test_a_field_of_the_wrong_type_is_told_like_serde_does(fields: dict[str, Any
     assert text.startswith(DESERIALIZE + complaint)
 
 
+@rule("7.type")
 def test_the_place_of_a_complaint_is_where_the_recorded_reader_stood() -> None:
     # Rebuilt from a recorded 400: the column is one more than the end of the message (its list's bracket is read too).
     message = (
@@ -290,6 +369,7 @@ def test_the_place_of_a_complaint_counts_lines_and_bytes() -> None:
     assert refused(b'{"model": "deepseek-flash"}')[1] == f"{DESERIALIZE}missing field `messages` at line 1 column 27"
 
 
+@rule("7.syntax")
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -318,6 +398,7 @@ def test_a_deeply_nested_body_is_refused_and_not_fatal() -> None:
     assert (status, text.partition(": ")[0]) == (400, "Failed to parse the request body as JSON")
 
 
+@rule("7.order")
 def test_checks_come_in_the_order_of_the_adapter() -> None:
     wrong: dict[str, Any] = {
         "response_format": {"type": "json_object"},
@@ -357,6 +438,7 @@ def test_checks_come_in_the_order_of_the_adapter() -> None:
     asked(body)
 
 
+@rule("3.unknown_fields", "3.user_id")
 def test_unknown_fields_are_ignored() -> None:
     fields = {"seed": 7, "parallel_tool_calls": False, "enable_thinking": True, "user_id": "me", "whatever": [1]}
     asked(chat(HELLO, **fields))

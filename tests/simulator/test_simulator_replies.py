@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rules_table import about, rule
 from simulator_requests import HEADERS, PLAIN, WEATHER, asked, chat, chunks, gathered, post, user
 
 from agentkit.errors import ConfigurationError
@@ -24,6 +25,7 @@ def saying(plan: Plan) -> Simulator:
     return Simulator(brain=lambda _: plan)
 
 
+@rule("4.keys", "4.id", "4.absent", "4.call_index")
 def test_a_reply_has_the_keys_of_the_recorded_ones_in_their_order() -> None:
     body = asked(WEATHER_QUESTION)
     assert list(body) == ["id", "object", "created", "model", "choices", "usage", "system_fingerprint"]
@@ -43,6 +45,7 @@ def test_a_reply_has_the_keys_of_the_recorded_ones_in_their_order() -> None:
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", body["id"])
 
 
+@rule("4.reasoning")
 def test_thinking_adds_the_reasoning_and_its_tokens() -> None:
     body = asked(THINKING)
     message, usage = body["choices"][0]["message"], body["usage"]
@@ -51,6 +54,7 @@ def test_thinking_adds_the_reasoning_and_its_tokens() -> None:
     assert 0 < usage["completion_tokens_details"]["reasoning_tokens"] < usage["completion_tokens"]
 
 
+@rule("4.usage")
 def test_usage_adds_up() -> None:
     usage = asked(THINKING)["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -58,6 +62,7 @@ def test_usage_adds_up() -> None:
     assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_cache_hit_tokens"]
 
 
+@rule("4.call_ids")
 def test_call_ids_count_from_00_and_end_in_four_digits() -> None:
     calls = asked(WEATHER_QUESTION)["choices"][0]["message"]["tool_calls"]
     assert [call["index"] for call in calls] == [0, 1]
@@ -74,6 +79,7 @@ def test_the_same_program_gets_the_same_replies_and_another_body_other_ids() -> 
     assert len({json.loads(body)["id"] for body in ids(1, "Hello") + ids(2, "Hello") + ids(1, "Hi")}) == 6
 
 
+@rule("5.order")
 @pytest.mark.parametrize("body", [WEATHER_QUESTION, THINKING, chat(user("Hello")), chat(user("Hé, “2 + 2”?"))])
 def test_a_stream_adds_up_to_the_reply_that_is_not_streamed(body: dict[str, object]) -> None:
     whole, events = asked(body, Simulator(seed=3)), chunks(body, Simulator(seed=3))
@@ -87,6 +93,7 @@ def test_a_stream_adds_up_to_the_reply_that_is_not_streamed(body: dict[str, obje
     assert events[-1]["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
 
 
+@rule("5.envelope", "5.usage")
 def test_chunks_share_their_envelope_and_usage_rides_on_the_last() -> None:
     events = chunks({**WEATHER_QUESTION, "stream_options": {"include_usage": True}})
     keys = ["id", "object", "created", "model", "system_fingerprint", "choices", "usage"]
@@ -97,11 +104,13 @@ def test_chunks_share_their_envelope_and_usage_rides_on_the_last() -> None:
     assert [event["choices"][0]["finish_reason"] for event in events] == [None] * (len(events) - 1) + ["tool_calls"]
 
 
+@rule("5.usage.unasked")
 def test_without_include_usage_only_the_last_chunk_has_it() -> None:
     events = chunks(WEATHER_QUESTION)
     assert ["usage" in event for event in events] == [False] * (len(events) - 1) + [True]
 
 
+@rule("5.opener", "5.fragments", "5.role")
 def test_the_deltas_of_a_plain_call_are_those_of_the_recording() -> None:
     deltas = [event["choices"][0]["delta"] for event in chunks(chat(user("Weather in Paris"), tools=[WEATHER]))]
     call_id = deltas[1]["tool_calls"][0]["id"]
@@ -115,6 +124,7 @@ def test_the_deltas_of_a_plain_call_are_those_of_the_recording() -> None:
     ]
 
 
+@rule("5.thinking")
 def test_thinking_deltas_carry_both_texts_and_null_for_the_other() -> None:
     plan = Plan(content="It is four.", reasoning="Two and two.")
     deltas = [
@@ -128,6 +138,7 @@ def test_thinking_deltas_carry_both_texts_and_null_for_the_other() -> None:
     assert [list(delta) for delta in deltas[1:]] == [["content", "reasoning_content"]] * (len(deltas) - 1)
 
 
+@rule("4.no_arguments", "5.fragments")
 def test_a_call_without_arguments_is_one_fragment() -> None:
     deltas = [
         event["choices"][0]["delta"] for event in chunks(chat(user("?")), saying(Plan(calls=(Call("ping", "{}"),))))
@@ -135,6 +146,7 @@ def test_a_call_without_arguments_is_one_fragment() -> None:
     assert [part["function"]["arguments"] for delta in deltas for part in delta.get("tool_calls", ())] == ["", "{}"]
 
 
+@rule("5.raw")
 def test_arguments_that_are_not_json_are_streamed_as_they_are() -> None:
     broken = '{"a": 1}{"b": [2'
     assert (
@@ -164,12 +176,12 @@ REPORT = Plan(
 @pytest.mark.parametrize(
     ("budget", "calls", "arguments"),
     [
-        (12, 0, r""),
-        (16, 1, r""),
-        (20, 1, r""),
-        (24, 1, r'\{"summary": '),
-        (32, 1, r'\{"summary": "Log this incident: the.*'),
-        (48, 1, r'\{"summary": "Log this incident: the nightly build broke.*[^}]'),
+        about("4.cut.nothing", 12, 0, r""),
+        about("4.cut.opened", 16, 1, r""),
+        about("4.cut.opened", 20, 1, r""),
+        about("4.cut.arguments", 24, 1, r'\{"summary": '),
+        about("4.cut.arguments", 32, 1, r'\{"summary": "Log this incident: the.*'),
+        about("4.cut.arguments", 48, 1, r'\{"summary": "Log this incident: the nightly build broke.*[^}]'),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -187,18 +199,21 @@ def test_a_budget_cuts_a_call_as_recorded(budget: int, calls: int, arguments: st
         assert re.fullmatch(arguments, message["tool_calls"][0]["function"]["arguments"])
 
 
+@rule("4.cut.whole")
 def test_with_enough_budget_nothing_is_cut() -> None:
     body = asked(chat(user("?"), max_tokens=96), saying(REPORT))
     assert body["choices"][0]["finish_reason"] == "tool_calls"
     assert body["usage"]["completion_tokens"] <= 96
 
 
+@rule("4.cut.parallel")
 def test_of_two_calls_a_budget_can_leave_the_first_whole() -> None:
     plan = Plan(calls=(Call("page_oncall", '{"team": "platform"}'), *REPORT.calls))
     calls = asked(chat(user("?"), max_tokens=54), saying(plan))["choices"][0]["message"]["tool_calls"]
     assert [call["function"]["arguments"] for call in calls] == ['{"team": "platform"}', '{"summary": ']
 
 
+@rule("4.cut.thinking", "3.max_tokens.reasoning")
 def test_reasoning_counts_against_the_budget() -> None:
     plan = Plan(content="Four.", reasoning="Two and two are four, as everybody knows.")
     body = asked({**chat(user("?"), max_tokens=5), "thinking": {"type": "enabled"}}, saying(plan))
@@ -209,6 +224,7 @@ def test_reasoning_counts_against_the_budget() -> None:
     assert (usage["completion_tokens"], usage["completion_tokens_details"]["reasoning_tokens"]) == (5, 5)
 
 
+@rule("5.stop", "3.stop")
 def test_a_stop_sequence_ends_the_answer_before_it() -> None:
     body = asked(chat(user("?"), stop=["ZEBRA", "omega"]), saying(Plan(content="alpha ZEBRA omega")))
     assert body["choices"][0]["message"]["content"] == "alpha "
@@ -218,24 +234,26 @@ def test_a_stop_sequence_ends_the_answer_before_it() -> None:
 @pytest.mark.parametrize(
     ("fields", "thinks"),
     [
-        ({"thinking": None}, True),
-        ({"thinking": {"type": "enabled"}}, True),
-        ({"thinking": {"type": "disabled"}}, False),
-        ({"thinking": None, "reasoning_effort": "none"}, False),
-        ({"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, True),
-        ({"thinking": {"type": "disabled"}, "reasoning_effort": "max"}, False),
-        ({"thinking": None, "model": "deepseek-chat"}, False),
-        ({"thinking": None, "model": "deepseek-reasoner"}, True),
+        about("3.thinking.default", {"thinking": None}, True),
+        about("3.thinking.toggle", {"thinking": {"type": "enabled"}}, True),
+        about("3.thinking.toggle", {"thinking": {"type": "disabled"}}, False),
+        about("3.effort.none", {"thinking": None, "reasoning_effort": "none"}, False),
+        about("3.effort.none", {"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, True),
+        about("3.effort.none", {"thinking": {"type": "disabled"}, "reasoning_effort": "max"}, False),
+        about("3.thinking.default", {"thinking": None, "model": "deepseek-chat"}, False),
+        about("3.thinking.default", {"thinking": None, "model": "deepseek-reasoner"}, True),
     ],
 )
 def test_who_thinks(fields: dict[str, object], thinks: bool) -> None:
     assert ("reasoning_content" in asked({**chat(user("Hello")), **fields})["choices"][0]["message"]) is thinks
 
 
+@rule("4.model")
 def test_the_reply_names_the_model_that_served() -> None:
     assert asked(chat(user("Hello"), model="deepseek-chat"))["model"] == "deepseek-flash"
 
 
+@rule("1.headers", "8.content_type")
 def test_headers_are_those_of_the_endpoint() -> None:
     def headers(body: object) -> dict[str, str]:
         return dict(post(body).headers)
@@ -251,6 +269,7 @@ def test_headers_are_those_of_the_endpoint() -> None:
         assert not [name for name in one if name == "retry-after" or name.startswith("x-ratelimit")]
 
 
+@rule("1.models")
 @pytest.mark.parametrize("path", ["/models", "/v1/models"])
 def test_models_are_listed(path: str) -> None:
     simulator = Simulator("deepseek-v4")
@@ -266,6 +285,7 @@ def test_models_are_listed(path: str) -> None:
     assert one == listed["data"][1]
 
 
+@rule("1.addresses")
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1/chat/completions", "/beta/chat/completions?x=1"])
 def test_chat_answers_under_every_prefix(path: str) -> None:
     assert post(chat(user("Hello")), path=path).status == 200
@@ -273,12 +293,18 @@ def test_chat_answers_under_every_prefix(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/chat/completions", 405), ("POST", "/models", 405), ("POST", "/embeddings", 404), ("GET", "/", 404)],
+    [
+        about("8.405", "GET", "/chat/completions", 405),
+        about("8.405", "POST", "/models", 405),
+        about("8.404", "POST", "/embeddings", 404),
+        about("8.404", "GET", "/", 404),
+    ],
 )
 def test_other_paths_and_methods_are_not_there(method: str, path: str, status: int) -> None:
     assert Simulator().handle(method, path, HEADERS, b"").status == status
 
 
+@rule("8.401")
 def test_a_key_is_wanted_and_shown_only_by_its_end() -> None:
     def refusal(headers: dict[str, str], key: str | None = None) -> dict[str, str]:
         reply = Simulator(key=key).handle("GET", "/models", headers, b"")
