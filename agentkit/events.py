@@ -151,6 +151,17 @@ class FellBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
+
+    A setting that the model does not take or heed, a tool choice told in words, a retired name, messages that are
+    perhaps too long, another model that answered.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event of a run."""
 
@@ -172,6 +183,7 @@ Event = (
     | Retried
     | Queued
     | Restarted
+    | Warned
     | FellBack
     | Finished
 )

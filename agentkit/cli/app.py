@@ -96,11 +96,14 @@ def tools(
 
 
 @app.command()
-def models(json: Annotated[bool, typer.Option("--json", help="Write the catalog as JSON.")] = False) -> None:
-    """List the models of the catalog."""
+def models(
+    name: Annotated[str | None, typer.Argument(help="One model to explain, such as `lkeap:deepseek-r1`.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write it as JSON.")] = False,
+) -> None:
+    """List the models of the catalog, or explain one."""
     from agentkit.cli import listing
 
-    _end(lambda: listing.models(json=json))
+    _end(lambda: listing.models(name, json=json))
 
 
 @app.command()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from agentkit.cli.exit import DONE
 from agentkit.cli.text import clean, one_line
+
+if TYPE_CHECKING:
+    from agentkit.models.rows import ModelRow, Provider
 
 _THINKS = {"never": "never", "always": "always", "on": "by default", "off": "if asked"}
 
@@ -25,44 +29,69 @@ _BOUNDS = {
 }
 
 
-def models(*, json: bool) -> int:
-    """Write the catalog; the exit code."""
-    from agentkit.models.catalog import providers
+def models(name: str | None = None, *, json: bool) -> int:
+    """Write the catalog as a table, or all that is known of one model; the exit code.
 
-    rows = [
-        {
-            "provider": provider.name,
-            "model": row.name,
-            "name": f"{provider.name}:{row.name}",
-            "title": row.title,
-            "context": row.context,
-            "tools": row.tools,
-            "thinking": row.thinking,
-            "key": provider.key,
-            "instead": row.instead,
-        }
-        for provider in providers().values()
-        for row in provider.models
-    ]
+    Raises:
+        ConfigurationError: There is no such model, or a catalog of the user's own cannot be read.
+    """
+    from agentkit.models.catalog import find, providers
+    from agentkit.models.open import own_catalogs
+
+    own_catalogs()
+    if name is not None:
+        from agentkit.cli.explain import explained
+
+        provider, row = find(name)
+        sections = explained(provider, row, datetime.now(UTC))
+        return _json({head: dict(lines) for head, lines in sections}) if json else _sections(sections)
+    closed = [one for one in providers().values() if not one.open]
+    pairs = [(provider, row) for provider in closed for row in provider.models]
     if json:
-        return _json(rows)
+        return _json([_entry(provider, row) for provider, row in pairs])
     shown = [
         (
-            row["provider"],
-            row["model"],
-            f"{row['context']:,}" if row["context"] else "",
-            "yes" if row["tools"] else "no",
-            _THINKS[str(row["thinking"])],
-            row["key"],
-            row["instead"],
+            provider.name,
+            row.name,
+            f"{row.context:,}" if row.context else "",
+            "yes" if row.tools else "no",
+            _THINKS[row.thinking],
+            "yes" if row.vision else "no",
+            provider.key,
+            row.instead,
         )
-        for row in rows
+        for provider, row in pairs
     ]
-    open_ones = [
-        (provider.name, "NAME", "", "", "", provider.key, "") for provider in providers().values() if provider.open
-    ]
-    head = ("PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "KEY", "USE INSTEAD")
-    _table(head, [*shown, *open_ones])
+    open_ones = [(one.name, "NAME", "", "", "", "", one.key, "") for one in providers().values() if one.open]
+    _table(("PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "IMAGES", "KEY", "USE INSTEAD"), [*shown, *open_ones])
+    return DONE
+
+
+def _entry(provider: Provider, row: ModelRow) -> dict[str, Any]:
+    """A row as JSON has it."""
+    return {
+        "provider": provider.name,
+        "model": row.name,
+        "name": f"{provider.name}:{row.name}",
+        "title": row.title,
+        "context": row.context,
+        "tools": row.tools,
+        "thinking": row.thinking,
+        "images": row.vision,
+        "key": provider.key,
+        "instead": row.instead,
+    }
+
+
+def _sections(sections: Sequence[tuple[str, Sequence[tuple[str, object]]]]) -> int:
+    """Each section under its head, two columns; values that are lists are joined."""
+    rows: list[tuple[object, ...]] = []
+    for head, lines in sections:
+        rows.append((head, ""))
+        rows += [
+            (f"  {label}", ", ".join(map(str, value)) if isinstance(value, list) else value) for label, value in lines
+        ]
+    _table(("", ""), rows, headed=False)
     return DONE
 
 
@@ -134,7 +163,7 @@ def _json(value: object) -> int:
     return DONE
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], *, headed: bool = True) -> None:
     """Columns with two spaces between them; off a terminal each row is one whole line, whatever its length."""
     from rich.table import Table
     from rich.text import Text
@@ -142,7 +171,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from agentkit.cli.show import console_for
 
     console = console_for(sys.stdout)
-    table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=headed)
     for row in rows:
         table.add_row(*(Text(clean(str(cell))) for cell in row))
     if not sys.stdout.isatty():

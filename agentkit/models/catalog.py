@@ -1,137 +1,170 @@
-"""Providers and models as data: what `catalog.toml` says, loaded strictly.
+"""Providers and models as data: what `catalog.toml` says, and what users add to it, loaded strictly.
 
-The vocabulary is closed: an unknown key is an error, and each key is read in exactly one place. A key is added
-only when two models need it. The sources of the rows are WIRE sections 1, 2 and 6.
+The vocabulary is closed: it is the fields of `Provider` and `ModelRow`, and an unknown key is an error. Besides, a
+provider may have a table `all`, whose keys hold for each of its models: beneath what a row of its own says, above what
+a row says that it has by `like`, since how a host behaves is the host's to say. The sources of the rows are WIRE
+sections 1, 2, 3 and 6.
 """
 
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import functools
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from datetime import UTC, date, datetime
 from importlib.resources import files
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from agentkit.errors import ConfigurationError
+from agentkit.models.rows import ModelRow, Price, Provider, Range, price_at
 
-Reasoning = Literal["strip", "turn", "always"]
-Thinking = Literal["never", "always", "on", "off"]
-Streaming = Literal["asked", "thinking", "always"]
+__all__ = ["ModelRow", "Price", "Provider", "add", "find", "parse", "price_at", "providers"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRow:
-    """What is known of a model at a provider.
-
-    Attributes:
-        name: The name, spelt as it is sent.
-        title: What it is, in a few words, for `agentkit models`.
-        tools: Whether it takes tools in the request.
-        max_tools: How many of them.
-        context: The context window, in tokens; 0 where it is not known.
-        thinking: Whether it thinks: `"never"`, `"always"`, or by request, then `"on"` or `"off"` by default.
-        reasoning: Which reasoning goes back to it: none (`"strip"`), that of the turn under way (`"turn"`),
-            or all of it, `""` where there was none (`"always"`); WIRE section 6.
-        stream: When the wire streams: only when the caller asks (`"asked"`), also whenever the model thinks
-            (`"thinking"`), or always. Long silent replies are what proxies cut.
-        instead: What to use in its place, for a retired name.
-    """
-
-    name: str
-    title: str = ""
-    tools: bool = True
-    max_tools: int = 128
-    context: int = 0
-    thinking: Thinking = "never"
-    reasoning: Reasoning = "strip"
-    stream: Streaming = "asked"
-    instead: str = ""
-
-    def thinks(self, asked: bool | None) -> bool:
-        """Whether the model thinks in a request whose settings ask for this (`None`: they do not say)."""
-        if self.thinking in ("never", "always"):
-            return self.thinking == "always"
-        return self.thinking == "on" if asked is None else asked
-
-    def streams(self, *, asked: bool, thinks: bool) -> bool:
-        """Whether the wire streams: when the caller wants to look on, or the row asks for it."""
-        return asked or self.stream == "always" or (self.stream == "thinking" and thinks)
+_NAME = "catalog.toml"
+_added: list[tuple[str, str]] = []
+"""The users' own files, the last added first: their text and where it is from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
-    """Where models are served.
+@dataclass(slots=True)
+class _Table:
+    """A provider as it stands in the files, before it is built."""
 
-    Attributes:
-        name: The word before the colon of a model's name.
-        title: Its name for people.
-        base_url: The address that `/chat/completions` is added to; `""` where the caller must give one.
-        key: The environment variable that holds the API key; `""` where none is needed.
-        address: The environment variable that may replace `base_url`; `""` for none.
-        like: The provider whose models it serves too; `""` for none.
-        open: Whether it takes any model name, also one that has no row.
-        models: The rows, the most useful first.
-    """
-
-    name: str
-    title: str
-    base_url: str = ""
-    key: str = ""
-    address: str = ""
-    like: str = ""
-    open: bool = False
-    models: tuple[ModelRow, ...] = ()
+    own: dict[str, Any] = field(default_factory=dict[str, Any])
+    all: dict[str, Any] = field(default_factory=dict[str, Any])
+    rows: list[tuple[dict[str, Any], str]] = field(default_factory=list[tuple[dict[str, Any], str]])
 
 
 @functools.cache
-def providers() -> dict[str, Provider]:
-    """The providers by name, in the order of the file.
+def providers() -> Mapping[str, Provider]:
+    """The providers by name, in the order of the file; the users' own come last, their rows first.
 
     Raises:
-        ConfigurationError: The file holds an unknown key or a value of the wrong kind.
+        ConfigurationError: A file holds an unknown key or a value of the wrong kind.
     """
-    return parse(files("agentkit.models").joinpath("catalog.toml").read_text(encoding="utf-8"), "catalog.toml")
+    ours = files("agentkit.models").joinpath(_NAME).read_text(encoding="utf-8")
+    return _build_all([(ours, _NAME), *reversed(_added)])
 
 
-def parse(text: str, where: str) -> dict[str, Provider]:
+def add(path: str | Path) -> None:
+    """Add a TOML file to the catalog of this process; it is written as `catalog.toml` is.
+
+    A provider that is there already is changed where the file says so, and the file's rows come before its own.
+
+    Raises:
+        ConfigurationError: The file cannot be read, is no TOML, or holds an unknown key or a value of the wrong kind.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the catalog `{path}` cannot be read: {error}") from error
+    if (text, str(path)) in _added:
+        return
+    ours = files("agentkit.models").joinpath(_NAME).read_text(encoding="utf-8")
+    _build_all([(ours, _NAME), *reversed(_added), (text, str(path))])
+    _added.insert(0, (text, str(path)))
+    providers.cache_clear()
+
+
+def parse(text: str, where: str) -> Mapping[str, Provider]:
     """Read rows in the format of `catalog.toml`; `where` names the file in errors.
 
     Raises:
         ConfigurationError: It is no TOML, or holds an unknown key or a value of the wrong kind.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"`{where}` is no TOML: {error}") from error
-    found: dict[str, Provider] = {}
+    return _build_all([(text, where)])
+
+
+def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
+    tables: dict[str, _Table] = {}
+    for text, where in sources:
+        try:
+            found = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"`{where}` is no TOML: {error}") from error
+        for name, table in found.items():
+            _take(tables.setdefault(name, _Table()), table, f"{where}, `{name}`")
+    built: dict[str, Provider] = {}
     for name, table in tables.items():
-        rows = table.pop("models", [])
-        models = tuple(_build(ModelRow, row, f"{where}, `{name}`, model {i + 1}") for i, row in enumerate(rows))
-        like = found.get(table.get("like", ""))
-        found[name] = _build(
-            Provider, {**table, "name": name, "models": models + (like.models if like else ())}, f"{where}, `{name}`"
-        )
-    return found
+        built[name] = _provider(name, table, tables)
+    return built
 
 
-def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
-    hints = _hints(kind)
-    for key, value in values.items():
-        if key not in hints:
-            raise ConfigurationError(f"{where}: there is no key `{key}`; the keys are {', '.join(hints)}")
-        hint = hints[key]
-        choices = get_args(hint) if get_origin(hint) is Literal else None
-        if choices is not None and value not in choices:
-            raise ConfigurationError(f"{where}: `{key}` is {value!r}, but must be one of {', '.join(choices)}")
-        if choices is None and type(value) is not (get_origin(hint) or hint):
-            raise ConfigurationError(
-                f"{where}: `{key}` is {value!r}, but must be a {(get_origin(hint) or hint).__name__}"
-            )
-    missing = [one.name for one in fields(kind) if one.name not in values and one.default is MISSING]
+def _take(into: _Table, table: object, where: str) -> None:
+    """Lay a table of a file upon what other files said of the same provider."""
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where} is {table!r}, but must be a table of a provider")
+    own = dict(cast("dict[str, Any]", table))
+    rows, common = own.pop("models", []), own.pop("all", {})
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast("list[object]", rows)):
+        raise ConfigurationError(f"{where}: `models` must be a list of tables, `[[{where.split('`')[-2]}.models]]`")
+    if not isinstance(common, dict):
+        raise ConfigurationError(f"{where}: `all` must be a table")
+    _values(Provider, own, where, without=("name", "any", "models"))
+    _values(ModelRow, cast("dict[str, Any]", common), f"{where}, all", without=("name",))
+    for position, row in enumerate(cast("list[dict[str, Any]]", rows)):
+        _build(ModelRow, row, f"{where}, model {position + 1}")
+    into.own |= own
+    into.all |= common
+    placed = [(row, f"{where}, model {i + 1}") for i, row in enumerate(cast("list[dict[str, Any]]", rows))]
+    into.rows[:0] = placed
+
+
+def _provider(name: str, table: _Table, tables: Mapping[str, _Table]) -> Provider:
+    own: list[ModelRow] = [_build(ModelRow, {**table.all, **row}, where) for row, where in table.rows]
+    models = [replace(row, prices=_prices(row, own, name)) for row in own]
+    if like := table.own.get("like", ""):
+        if like not in tables:
+            raise ConfigurationError(f"the provider `{name}` is like `{like}`, but there is no such provider")
+        borrowed = tables[like]
+        rows = [_build(ModelRow, {**borrowed.all, **row, **table.all}, where) for row, where in borrowed.rows]
+        models += [replace(row, prices=_prices(row, rows, like)) for row in rows]
+    unknown = _build(ModelRow, {**table.all, "name": ""}, name)
+    known = _values(Provider, {"title": name, **table.own}, name)
+    known |= {"name": name, "any": unknown, "models": tuple(models)}
+    return Provider(**known)
+
+
+def _prices(row: ModelRow, rows: list[ModelRow], where: str) -> tuple[Price, ...]:
+    """The row's prices and those of the model that it is priced like, which may be priced like a third."""
+    if row.priced is None:
+        return row.prices
+    other = next((one for one in rows if one.name == row.priced.like and one is not row), None)
+    if other is None:
+        raise ConfigurationError(f"`{where}:{row.name}` is priced like `{row.priced.like}`, but there is no such model")
+    since = row.priced.since
+    theirs = sorted(_prices(other, rows, where), key=lambda price: price.since)
+    before = [price for price in theirs if price.since < since]
+    begun = [replace(price, since=since) for price in before if price.since == before[-1].since]
+    after = [price for price in theirs if price.since >= since]
+    if any(price.since == since for price in after):
+        begun = []
+    return (*row.prices, *begun, *after)
+
+
+def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    missing = [
+        one.name
+        for one in fields(kind)
+        if one.name not in values and one.default is MISSING and one.default_factory is MISSING
+    ]
     if missing:
         raise ConfigurationError(f"{where}: `{missing[0]}` is missing")
-    return kind(**values)
+    return kind(**_values(kind, values, where))
+
+
+def _values(kind: type[Any], values: Mapping[str, Any], where: str, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The values of a table, each of the kind that its field is declared with."""
+    hints = _hints(kind)
+    for key in values:
+        if key not in hints or key in without:
+            known = ", ".join(one for one in hints if one not in without)
+            raise ConfigurationError(f"{where}: there is no key `{key}`; the keys are {known}")
+    return {key: _value(hints[key], value, f"{where}: `{key}`") for key, value in values.items()}
 
 
 @functools.cache
@@ -139,31 +172,74 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """A value of the file as what its field wants; a date is the first moment of that day in UTC."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in inner:
+            raise ConfigurationError(f"{where} is {value!r}, but must be one of {', '.join(inner)}")
+        return value
+    if origin is UnionType:  # an optional one; TOML has no null
+        return _value(next(one for one in inner if one is not NoneType), value, where)
+    if origin is tuple and type(value) is list:
+        return tuple(_value(inner[0], one, f"{where}[{i}]") for i, one in enumerate(cast("list[Any]", value)))
+    if origin is Mapping and type(value) is dict:
+        return {key: _value(inner[1], one, f"{where}.{key}") for key, one in cast("dict[str, Any]", value).items()}
+    if hint is Range and type(value) is str:
+        try:
+            return Range.parse(value)
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: {error}") from error
+    if hint is datetime and isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    if is_dataclass(hint) and type(value) is dict:
+        return _build(cast("type[Any]", hint), cast("dict[str, Any]", value), where)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is Any or type(value) is hint:
+        return value
+    words: dict[Any, str] = {tuple: "list", Mapping: "table", datetime: "date, or a time with its offset"}
+    said = f"a {words.get(origin or hint) or getattr(hint, '__name__', hint)}"
+    raise ConfigurationError(f"{where} is {value!r}, but must be {said}")
+
+
 def find(name: str) -> tuple[Provider, ModelRow]:
     """The provider and the row that a name means: `provider:model`, or a bare name that a row has.
+
+    Capitals do not matter. A name that only a pattern of the row knows is sent as it is written here.
 
     Raises:
         ConfigurationError: No such provider or model; the message gives the nearest names.
     """
     known = providers()
     prefix, colon, model = name.partition(":")
-    if colon and prefix in known:
-        provider = known[prefix]
+    provider = known.get(prefix.lower())
+    if colon and provider is not None:
         row = _row(provider, model)
-        if row is None and provider.open and model:
-            row = ModelRow(name=model)
+        if row is None and model:
+            row = _like(provider, model)
         if row is not None:
             return provider, row
-        raise ConfigurationError(_unknown(name, [f"{prefix}:{one.name}" for one in provider.models]))
+        raise ConfigurationError(_unknown(name, [f"{provider.name}:{one.name}" for one in provider.models]))
     for provider in known.values():
-        if (row := _row(provider, name)) is not None:
+        if not provider.open and (row := _row(provider, name)) is not None:
             return provider, row
-    every = [f"{one.name}:{row.name}" for one in known.values() for row in one.models]
+    every = [f"{one.name}:{row.name}" for one in known.values() if not one.open for row in one.models]
     raise ConfigurationError(_unknown(name, every))
 
 
 def _row(provider: Provider, model: str) -> ModelRow | None:
     return next((row for row in provider.models if row.name.lower() == model.lower()), None)
+
+
+def _like(provider: Provider, model: str) -> ModelRow | None:
+    """The row whose patterns know the name, else what the provider says of any."""
+    for row in provider.models:
+        if any(fnmatch.fnmatchcase(model.lower(), pattern.lower()) for pattern in row.also):
+            return replace(row, name=model)
+    return replace(provider.any, name=model) if provider.open else None
 
 
 def _unknown(name: str, names: list[str]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import transport as transports
-from agentkit.models.catalog import Provider, find
+from agentkit.models.catalog import ModelRow, Provider, add, find
 from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
 from agentkit.models.retry import Retries
@@ -63,19 +64,21 @@ def open_model(
         raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
     if retries < 0:
         raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
-    patience = timeout if isinstance(timeout, Patience) else Patience(total=timeout)
+    own_catalogs()
     provider, row = find(name)
+    patience = timeout if isinstance(timeout, Patience) else Patience(first_byte=row.first_byte, total=timeout)
     if provider.name == SIMULATOR:
         key, url, carrier = api_key or "sim", base_url or "http://simulator", transport or _simulated()
+        at_home = not (base_url or transport)
     else:
         url = base_url or (os.environ.get(provider.address) if provider.address else None) or provider.base_url
         key = api_key or _key(provider, name, at_home=url == provider.base_url)
         carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
+        at_home = url == provider.base_url and isinstance(carrier, str)
+    _check_address(url, name)
     return HttpModel(
         provider.name,
-        row,
+        _as_of_today(row) if at_home else row,
         base_url=url,
         api_key=key,
         transport=_carrier(carrier, proxy, verify),
@@ -91,6 +94,28 @@ def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> F
             " join them with `Fallback([…])`"
         )
     return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
+
+
+def own_catalogs() -> None:
+    """Add the user's own files to the catalog, which `$AGENTKIT_CATALOG` names, with `:` between them (`;` on Windows).
+
+    Raises:
+        ConfigurationError: A file cannot be read, or is no catalog.
+    """
+    for path in filter(None, os.environ.get("AGENTKIT_CATALOG", "").split(os.pathsep)):
+        add(path)
+
+
+def _as_of_today(row: ModelRow) -> ModelRow:
+    """At its own endpoint a retired name is asked for as its successor; elsewhere it may be served still."""
+    return row.succeeded() if row.retired is not None and row.retired <= datetime.now(UTC) else row
+
+
+def _check_address(url: str, name: str) -> None:
+    if not url:
+        raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
 
 
 def default_model() -> str:

@@ -13,30 +13,34 @@ from agentkit.tools import Tool
 from agentkit.transcript import Transcript
 
 if TYPE_CHECKING:
-    from agentkit.models.catalog import ModelRow
+    from agentkit.models.rows import ModelRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The fields of a request that a caller may set (WIRE section 3); `None` leaves one to the endpoint.
 
+    Ranges are checked before a request is sent, against the model's row. A setting that the model does not take is left
+    out, with a `Warned` event, or is a `ConfigurationError` where the answer would be another without it.
+
     Attributes:
-        max_tokens: The most tokens to write; reasoning counts against it.
-        temperature: 0 to 2; DeepSeek ignores it while thinking.
+        max_tokens: The most tokens to write, from 1; reasoning counts against it.
+        temperature: 0 to 2; DeepSeek ignores it while thinking. Set this or `top_p`, not both.
         top_p: Above 0, up to 1.
         frequency_penalty: -2 to 2; deprecated at DeepSeek, without effect there.
         presence_penalty: The same.
         stop: Up to 16 texts at which the model stops.
+        n: How many answers: only 1 is possible.
         thinking: Whether the model thinks before it answers, where that can be chosen.
-        reasoning_effort: How much: `"low"`, `"high"`, `"max"` at DeepSeek.
+        reasoning_effort: How much: `"low"`, `"high"`, `"max"` at DeepSeek; `"none"` is `thinking=False` there.
         tool_choice: `"auto"`, `"none"`, `"required"`, or the name of the one tool that must be called.
         response_format: `{"type": "json_object"}` or what else the endpoint takes.
         logprobs: Whether to send the tokens' log probabilities.
         top_logprobs: How many alternatives for each token, 0 to 20; needs `logprobs`.
-        seed: For endpoints that sample repeatably.
+        seed: For endpoints that sample repeatably, from 0.
         parallel_tool_calls: For endpoints that can be kept from calling several tools at once.
         user_id: Whom the endpoint should hold apart from others, `[A-Za-z0-9_-]`, up to 512 characters.
-        extra_body: Fields that go into the request as they are.
+        extra_body: Fields that go into the request as they are, unchecked, in place of ours of the same name.
         extra_headers: Headers that go with the request as they are.
     """
 
@@ -46,6 +50,7 @@ class Settings:
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     stop: str | Sequence[str] | None = None
+    n: int | None = None
     thinking: bool | None = None
     reasoning_effort: str | None = None
     tool_choice: str | None = None

@@ -99,15 +99,40 @@ def test_the_models_are_those_of_the_catalog():
     done = agentkit("models")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
-    assert rows[0] == ["PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "KEY", "USE INSTEAD"]
-    every = {(one.name, row.name) for one in providers().values() for row in one.models}
-    assert {(row[0], row[1]) for row in rows[1:]} - every == {("openai", "NAME")}
+    assert rows[0] == ["PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "IMAGES", "KEY", "USE INSTEAD"]
+    every = {(one.name, row.name) for one in providers().values() if not one.open for row in one.models}
+    assert {(row[0], row[1]) for row in rows[1:]} - every == {
+        (one.name, "NAME") for one in providers().values() if one.open
+    }
     assert every - {(row[0], row[1]) for row in rows[1:]} == set()
-    assert ["deepseek", "deepseek-flash", "1,048,576", "yes", "by default", "DEEPSEEK_API_KEY"] in rows
+    assert ["deepseek", "deepseek-flash", "1,048,576", "yes", "by default", "yes", "DEEPSEEK_API_KEY"] in rows
 
     listed = json.loads(here("models", "--json").stdout)
     assert {(one["provider"], one["model"]) for one in listed} == every
-    assert set(listed[0]) == {"provider", "model", "name", "title", "context", "tools", "thinking", "key", "instead"}
+    assert set(listed[0]) == {
+        "provider",
+        "model",
+        "name",
+        "title",
+        "context",
+        "tools",
+        "thinking",
+        "images",
+        "key",
+        "instead",
+    }
+
+
+def test_one_model_is_explained():
+    done = agentkit("models", "lkeap:DEEPSEEK-R1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("lkeap:deepseek-r1\n")
+    for words in ("longest prompt +16,000", "tools +no function calling", "takes only +temperature, top_p, max_tokens"):
+        assert re.search(words, done.stdout)
+    told = json.loads(here("models", "deepseek:deepseek-chat", "--json").stdout)
+    assert told["deepseek:deepseek-chat"]["use instead"] == "deepseek:deepseek-flash"
+    assert told["Temperature, as advised"]["translation"] == "1.3"
+    assert agentkit("models", "deepseek:none").returncode == 2
 
 
 def test_the_tools_of_a_target_are_shown_with_their_parameters(tmp_path):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentkit.errors import ConfigurationError
 from agentkit.models.dialects.chat_decoder import ChatDecoder
-from agentkit.models.dialects.chat_encoder import CHOICES, ChatEncoder
+from agentkit.models.dialects.chat_encoder import ChatEncoder
+from agentkit.models.fit import fit
 
 if TYPE_CHECKING:
-    from agentkit.models.catalog import ModelRow
     from agentkit.models.request import Request
+    from agentkit.models.rows import ModelRow
 
 
 class Chat:
@@ -29,24 +29,6 @@ def check(request: Request, row: ModelRow) -> None:
     """Look for what the endpoint would refuse, or worse, would answer as another model.
 
     Raises:
-        ConfigurationError: There are tools for a model that takes none, more tools than it takes, a `tool_choice`
-            that names none of them, or messages among `extra_body`.
+        ConfigurationError: As `fit` does.
     """
-    tools, choice = request.tools, request.settings.tool_choice
-    if tools and not row.tools:
-        raise ConfigurationError(
-            f"`{row.name}` has no function calling, but {len(tools)} tool(s) are given; use a model that has it"
-            " (a mode that tells a model of tools in words is not built yet)"
-        )
-    if len(tools) > row.max_tools:
-        raise ConfigurationError(
-            f"{len(tools)} tools are given, but `{row.name}` takes at most {row.max_tools} in one request;"
-            " give fewer, or spread them over several agents"
-        )
-    if choice is not None and choice not in CHOICES and all(tool.name != choice for tool in tools):
-        names = ", ".join(f"`{tool.name}`" for tool in tools) or "none"
-        raise ConfigurationError(
-            f"`tool_choice` is `{choice}`, which is neither `auto`, `none`, `required` nor one of the tools ({names})"
-        )
-    if "messages" in request.settings.extra_body:
-        raise ConfigurationError("`extra_body` must not hold `messages`: pass them as `history=` instead")
+    fit(request.settings, request.tools, row)

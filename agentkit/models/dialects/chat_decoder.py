@@ -18,7 +18,7 @@ from agentkit.models.failures import error_in, shown
 from agentkit.models.sse import Events
 
 if TYPE_CHECKING:
-    from agentkit.models.catalog import ModelRow
+    from agentkit.models.rows import ModelRow
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
