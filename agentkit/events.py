@@ -136,6 +136,17 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
+
+    A setting that the model does not take or heed, a tool choice told in words, a retired name, messages that are
+    perhaps too long, another model that answered.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FellBack:
     """A model could not answer, and the next one is asked (`agentkit.models.fallback`).
 
@@ -148,17 +159,6 @@ class FellBack:
     model: str
     next: str
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
-
-    A setting that the model does not take or heed, a tool choice told in words, a retired name, messages that are
-    perhaps too long, another model that answered.
-    """
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

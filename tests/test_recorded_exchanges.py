@@ -42,13 +42,14 @@ def test_a_recorded_reply_of_deepseek_is_read_rightly_over_http(recording, way, 
     ]
     assert message.finish_reason == meant["finish"]
     assert message.model == meant["model"]
-    usage = meant["usage"]
-    assert message.usage.prompt_tokens == usage["prompt_tokens"]
-    assert message.usage.completion_tokens == usage["completion_tokens"]
-    assert message.usage.cache_hit_tokens == usage["prompt_cache_hit_tokens"]
-    assert message.usage.cache_miss_tokens == usage["prompt_cache_miss_tokens"]
+    usage, times = meant["usage"], message.usage.requests
+    assert times == 1 + (meant["finish"] == "length" and bool(meant["calls"])), "a cut call is asked for once more"
+    assert message.usage.prompt_tokens == times * usage["prompt_tokens"]
+    assert message.usage.completion_tokens == times * usage["completion_tokens"]
+    assert message.usage.cache_hit_tokens == times * usage["prompt_cache_hit_tokens"]
+    assert message.usage.cache_miss_tokens == times * usage["prompt_cache_miss_tokens"]
     thinking = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", 0)
-    assert message.usage.reasoning_tokens == thinking
+    assert message.usage.reasoning_tokens == times * thinking
 
 
 @each(lambda: completions(deepseek=False))

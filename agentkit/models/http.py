@@ -10,17 +10,21 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from agentkit.errors import Cancelled, ModelError
 from agentkit.messages import Assistant
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import Chat
+from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.failures import error_from
 from agentkit.models.limiter import Limiter, limiter_of
 from agentkit.models.request import Dialect, Request
 from agentkit.models.retry import Retries
 from agentkit.models.sending import Manner, Sending
 from agentkit.models.transport import Patience, Post, Transport
+
+ToolMode = Literal["auto", "native", "prompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class HttpModel:
         retries: Retries = Retries(),
         patience: Patience = Patience(),
         dialect: Dialect | None = None,
+        tool_mode: ToolMode = "auto",
         clock: Clock = Clock(),
         limiter: Limiter | None = None,
     ) -> None:
@@ -77,6 +82,7 @@ class HttpModel:
         self.retries = retries
         self.patience = patience
         self.dialect: Dialect = dialect or Chat()
+        self.tool_mode: ToolMode = tool_mode
         self.clock = clock
         self.limiter = limiter or limiter_of(self.base_url, api_key)
         self.url = f"{self.base_url}/chat/completions"
@@ -113,8 +119,19 @@ class HttpModel:
         )
 
     def _sending(self, request: Request) -> Sending:
-        manner = Manner(self.name, self.row, self.dialect, self.retries, self.patience, self.clock.chance)
-        return Sending(manner, request)
+        return Sending(
+            Manner(
+                self.name,
+                self.row,
+                self.dialect,
+                None if self.tool_mode == "native" else Prompted(self.dialect),
+                self.tool_mode == "prompt",
+                self.retries,
+                self.patience,
+                self.clock.chance,
+            ),
+            request,
+        )
 
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread."""

@@ -45,7 +45,8 @@ def open_model(
         timeout: The seconds that one answer may take in all, or a `Patience` with each limit.
         proxy: The URL of a proxy; by default the environment's.
         verify: Whether the server's certificate is checked: `True`, `False`, the path of a CA file, or an `SSLContext`.
-        tool_mode: How tools are told to the model: as its row says (`"auto"`) or in the request (`"native"`).
+        tool_mode: How tools are told to the model: as its row says (`"auto"`), in the request (`"native"`), or in words
+            (`"prompt"`).
 
     Returns:
         A model for `Agent(model)`; one may serve many agents, threads and event loops.
@@ -58,9 +59,7 @@ def open_model(
     if "," in name:
         same: dict[str, Any] = {"transport": transport, "retries": retries, "timeout": timeout, "proxy": proxy}
         return _several(name, api_key or base_url, {**same, "verify": verify, "tool_mode": tool_mode})
-    if tool_mode == "prompt":
-        raise ConfigurationError("`tool_mode='prompt'`: prompt-only mode is not built yet")
-    if tool_mode not in ("auto", "native"):
+    if tool_mode not in ("auto", "native", "prompt"):
         raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
     if retries < 0:
         raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
@@ -84,16 +83,9 @@ def open_model(
         transport=_carrier(carrier, proxy, verify),
         retries=Retries(attempts=retries + 1),
         patience=patience,
+        tool_mode=tool_mode,
+        also_at=provider.also_at if at_home else (),
     )
-
-
-def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:
-    if only_for_one is not None:
-        raise ConfigurationError(
-            f"`{names}` is several models, but `api_key` and `base_url` are those of one: open each by itself and"
-            " join them with `Fallback([…])`"
-        )
-    return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
 
 
 def own_catalogs() -> None:
@@ -116,6 +108,15 @@ def _check_address(url: str, name: str) -> None:
         raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`")
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
+
+
+def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:
+    if only_for_one is not None:
+        raise ConfigurationError(
+            f"`{names}` is several models, but `api_key` and `base_url` are those of one: open each by itself and"
+            " join them with `Fallback([…])`"
+        )
+    return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
 
 
 def default_model() -> str:

@@ -132,13 +132,12 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """Turns the bytes of one reply into deltas and at the end into one message.
+    """Turns the bytes of one reply into deltas and at the end into one message."""
 
-    Attributes:
-        begun: Whether anything of the answer has come; keep-alives are nothing.
-    """
-
-    begun: bool
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come; keep-alives are nothing."""
+        ...
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes, cut anywhere; give what they added. Raises `Unreadable` or an error the reply holds."""
@@ -146,6 +145,14 @@ class Decoder(Protocol):
 
     def finish(self) -> Assistant:
         """The whole message. Raises `Unreadable`, or `ConnectionLost` where the reply broke off."""
+        ...
+
+    def rest(self) -> Sequence[Delta]:
+        """After `finish`: the deltas that only the end of the reply brought."""
+        ...
+
+    def flaw(self) -> tuple[str, str] | None:
+        """After `finish`: the reply as it was written and what is wrong with it, where it should be said again."""
         ...
 
     def partial(self) -> Assistant:
@@ -160,6 +167,6 @@ class Dialect(Protocol):
         """A new encoder for one run."""
         ...
 
-    def decoder(self, row: ModelRow, *, deltas: bool) -> Decoder:
-        """A new decoder for one reply; without `deltas`, `feed` gives none and saves the work."""
+    def decoder(self, row: ModelRow, *, deltas: bool, request: Request | None = None) -> Decoder:
+        """A new decoder for one reply to `request`; without `deltas`, `feed` gives none and saves the work."""
         ...

@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 
 from agentkit.errors import ContextOverflow, ModelError, TimedOut, Unavailable, Unreadable
 from agentkit.events import Queued, Restarted, Retried
-from agentkit.messages import Assistant, Usage
+from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import check
-from agentkit.models.failures import largest
+from agentkit.models.failures import largest, no_tools
 from agentkit.models.request import Decoder, Dialect, Request
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience
+from agentkit.transcript import Transcript
+
+UNREAD = 2
+"""How many times a model is told that a call it wrote as text cannot be read."""
 
 BUDGET = 4096
 """How many tokens a reply may take that is asked for again because it was cut within a call, at the least."""
@@ -31,6 +35,8 @@ class Manner:
         name: The model's name, for errors.
         row: What is known of it.
         dialect: The wire format.
+        prompted: The dialect that tells tools in words; `None` where that must not be.
+        always_prompted: Whether tools are told in words although the row takes them.
         retries: How often a busy endpoint is asked again.
         patience: How long to wait for what.
         chance: A number from 0 to 1, for jitter.
@@ -39,6 +45,8 @@ class Manner:
     name: str
     row: ModelRow
     dialect: Dialect
+    prompted: Dialect | None
+    always_prompted: bool
     retries: Retries
     patience: Patience
     chance: Callable[[], float]
@@ -48,23 +56,35 @@ class Sending:
     """One answer under way: the body, the attempts, and what was shown of the reply so far."""
 
     def __init__(self, manner: Manner, request: Request) -> None:
-        check(request, manner.row)
         self.manner = manner
         self.request = request
+        self.dialect = self._choose()
+        if self.dialect is manner.dialect:
+            check(request, manner.row)
         self.attempts = 0
         self.shown = False
         self.began = 0.0
         self.spent = Usage()
         self.repeated: set[str] = set()
+        self.kept = ""  # what was said beside calls that could not be read
+        self.unread = 0
         self.stream = manner.row.streams(asked=request.stream, thinks=manner.row.thinks(request.settings.thinking))
         self.body = self._encode(request)
         self.decoder: Decoder
 
+    def _choose(self) -> Dialect:
+        """The dialect that the row asks for, or that the run has come to (DESIGN section 3)."""
+        manner = self.manner
+        if manner.prompted is None:
+            return manner.dialect
+        known = (type(manner.prompted), manner.row) in self.request.encoders
+        return manner.prompted if manner.always_prompted or not manner.row.tools or known else manner.dialect
+
     def _encode(self, request: Request) -> bytes:
-        key = (type(self.manner.dialect), self.manner.row)
+        key = (type(self.dialect), self.manner.row)
         encoder = request.encoders.get(key)
         if encoder is None:
-            encoder = request.encoders[key] = self.manner.dialect.encoder(self.manner.row)
+            encoder = request.encoders[key] = self.dialect.encoder(self.manner.row)
         return encoder.encode(request, stream=self.stream)
 
     def begin(self) -> Patience:
@@ -72,7 +92,8 @@ class Sending:
         self.attempts += 1
         self.shown = False
         self.began = time.monotonic()
-        self.decoder = self.manner.dialect.decoder(self.manner.row, deltas=self.request.emit is not None)
+        deltas = self.request.emit is not None
+        self.decoder = self.dialect.decoder(self.manner.row, deltas=deltas, request=self.request)
         patience = self.manner.patience
         if self.request.deadline is not None:
             left = max(0.0, self.request.deadline - self.began)
@@ -104,15 +125,38 @@ class Sending:
             ModelError: The reply cannot be read, or says that the endpoint could not go on.
         """
         message = self.decoder.finish()
+        if (emit := self.request.emit) is not None:
+            for delta in self.decoder.rest():
+                self.shown = True
+                emit(delta)
         if message.finish_reason == "insufficient_system_resource":
             raise Unavailable(
                 f"`{self.manner.name}` broke its answer off for want of resources (finish reason"
                 " `insufficient_system_resource`); try again later"
             )
-        if self._again(message):
+        flaw = self.decoder.flaw()
+        if self._corrected(message, flaw) or (flaw is None and self._again(message)):
             self.spent += message.usage or Usage(requests=1)
             return None
-        return message if not self.spent.requests else replace(message, usage=_sum(self.spent, message.usage))
+        if flaw is not None and not message.tool_calls:  # told often enough: then its words are the answer
+            message = replace(message, text=flaw[0])
+        if not self.spent.requests:
+            return message
+        return replace(message, text=self.kept + message.text, usage=self.spent + (message.usage or Usage(requests=1)))
+
+    def _corrected(self, message: Assistant, flaw: tuple[str, str] | None) -> bool:
+        """Whether the model is told that a call it wrote as text cannot be read; what it said beside it stays said."""
+        if flaw is None or self.unread >= UNREAD:
+            return False
+        self.unread += 1
+        said, problem = flaw
+        transcript = Transcript([*self.request.transcript, Assistant(said), User(problem, by="dialect")])
+        encoder = self.dialect.encoder(self.manner.row)  # one of its own: these two are not part of the run
+        self.body = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
+        self.kept += message.text
+        if self.request.emit is not None:
+            self.request.emit(Retried(self.attempts, 0.0, problem))
+        return True
 
     def _again(self, message: Assistant) -> bool:
         """Whether to ask again for a reply that is no answer; prepares the next request."""
@@ -149,6 +193,8 @@ class Sending:
         error.model, error.attempts = self.manner.name, self.attempts
         if isinstance(error, ContextOverflow):
             error.args = (f"{error}. {largest(self.request.transcript.messages(), self.request.instructions)}",)
+        if self._without_tools(error):
+            return 0.0
         delay = self.manner.retries.delay(error, self.attempts, self.manner.chance())
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
             self.repeated.add("unreadable")
@@ -163,12 +209,18 @@ class Sending:
         self._tell(delay, f"{type(error).__name__}: {error}")
         return delay
 
+    def _without_tools(self, error: ModelError) -> bool:
+        """Whether the endpoint says that the model has no function calling; the run then tells tools in words."""
+        prompted = self.manner.prompted
+        if prompted is None or self.dialect is prompted or not self.request.tools or not no_tools(error):
+            return False
+        self.dialect = prompted
+        self.body = self._encode(self.request)
+        self._tell(0.0, f"{error}; from here on the tools are told in words")
+        return True
+
     def _tell(self, delay: float, why: str) -> None:
         if self.request.emit is not None:
             self.request.emit(Retried(self.attempts, delay, why))
             if self.shown:
                 self.request.emit(Restarted())
-
-
-def _sum(spent: Usage, last: Usage | None) -> Usage:
-    return spent + (last or Usage(requests=1))

@@ -442,8 +442,8 @@ def test_too_many_tools_are_refused_with_the_number():
         Agent("sim:deepseek-flash", tools=tools).run("go")
 
 
-def test_tools_for_a_model_without_function_calling_are_refused():
-    model = open_model("lkeap:deepseek-r1", api_key="k")
+def test_native_tools_for_a_model_without_function_calling_are_refused():
+    model = open_model("lkeap:deepseek-r1", api_key="k", tool_mode="native")
     with pytest.raises(ConfigurationError, match="function calling"):
         Agent(model, tools=[tool(lambda: 1, name="t")]).run("go")
 

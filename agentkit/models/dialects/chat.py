@@ -20,8 +20,8 @@ class Chat:
         """A new encoder for one run."""
         return ChatEncoder(row)
 
-    def decoder(self, row: ModelRow, *, deltas: bool) -> ChatDecoder:
-        """A new decoder for one reply; without `deltas`, `feed` gives none and saves the work."""
+    def decoder(self, row: ModelRow, *, deltas: bool, request: Request | None = None) -> ChatDecoder:  # noqa: ARG002
+        """A new decoder for one reply, whatever was asked; without `deltas`, `feed` gives none and saves the work."""
         return ChatDecoder(row, deltas=deltas)
 
 

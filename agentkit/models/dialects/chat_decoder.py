@@ -72,6 +72,7 @@ class ChatDecoder:
         "_index",
         "_model",
         "_reasoning",
+        "_rest",
         "_served",
         "_text",
         "_usage",
@@ -97,6 +98,7 @@ class ChatDecoder:
         self._finish: str | None = None
         self._served: object = None
         self._usage: dict[str, Any] | None = None
+        self._rest: list[Delta] = []  # what only the end brought
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes; give what they added, or nothing where no deltas were asked for.
@@ -141,7 +143,7 @@ class ChatDecoder:
         """
         if self._events is not None:
             try:
-                self._read(self._events.close(), [])
+                self._read(self._events.close(), self._rest)
             except Unreadable:  # the last event was cut in its middle
                 pass
             if self._finish is None and not self._done:
@@ -157,6 +159,14 @@ class ChatDecoder:
             self._take_body(data, [])
             self._whole = True
         return self.partial()
+
+    def rest(self) -> Sequence[Delta]:
+        """After `finish`: the deltas of an event that the endpoint did not close."""
+        return self._rest
+
+    def flaw(self) -> tuple[str, str] | None:
+        """Nothing: a reply that is read is as good as it gets."""
+        return None
 
     def partial(self) -> Assistant:
         """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""

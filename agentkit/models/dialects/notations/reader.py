@@ -104,14 +104,20 @@ class Reader:
                 yield from self._beginning()
                 continue
             src.run(_STOPS)
-            two = src.text[src.at : src.at + 2]
-            if len(two) == 2 and two[0] in _GOES_ON and two[1] not in _GOES_ON[two[0]]:
-                src.take(1)
+            if src.at >= len(src.text):
+                self._spill()
+                if not (yield from src.next()):
+                    return
                 continue
+            char = src.text[src.at]
+            if char in _GOES_ON:
+                if src.at + 1 >= len(src.text):
+                    self._spill()
+                    yield from src.need(2)
+                if (after := src.text[src.at + 1 : src.at + 2]) and after not in _GOES_ON[char]:
+                    src.take(1)
+                    continue
             self._spill()
-            char = yield from src.next()
-            if not char:
-                return
             if char == "`":
                 yield from self._ticks()
             elif char in STARTS:
