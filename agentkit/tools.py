@@ -435,25 +435,32 @@ def _refuse_unbound(made: Tool[..., Any]) -> None:
 
 
 class Bound:
-    """A call whose arguments passed the check, ready to run."""
+    """A call whose arguments passed the check, ready to run.
 
-    __slots__ = ("_arguments", "_given", "tool")
+    Attributes:
+        tool: The tool.
+        repairs: How often each kind of repair was made to what the model wrote; empty where none was needed.
+    """
 
-    def __init__(self, tool: Tool[..., Any], arguments: str) -> None:
+    __slots__ = ("_given", "_text", "repairs", "tool")
+
+    def __init__(self, tool: Tool[..., Any], arguments: str, *, complete: bool = True) -> None:
         self.tool = tool
-        self._arguments = arguments
-        self._given: dict[str, Any] | None = tool.shape.check(arguments)
+        taken = tool.shape.take(arguments, complete=complete)
+        self.repairs: Mapping[str, int] = taken.repairs
+        self._text = taken.text
+        self._given: dict[str, Any] | None = taken.given
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The checked arguments by the names that the model is shown, read anew: changing them changes nothing."""
-        return self.tool.shape.check(self._arguments)
+        return self.tool.shape.take(self._text).given
 
     def _places(self, context: Context[Any] | None) -> tuple[list[Any], dict[str, Any]]:
         # a second attempt reads them anew: the first may have changed a list it was given
         given, self._given = self._given, None
         shape = self.tool.shape
-        return shape.place(shape.check(self._arguments) if given is None else given, context)
+        return shape.place(self.arguments if given is None else given, context)
 
     def call(self, context: Context[Any] | None = None) -> Any:
         """Run a plain function in this thread and give its value, a generator's as a list.
@@ -498,15 +505,20 @@ async def _awaited(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def bind(tool: Tool[..., Any], call: ToolCall) -> Bound:
+def bind(tool: Tool[..., Any], call: ToolCall, *, complete: bool = True) -> Bound:
     """Check the arguments of a call.
+
+    Args:
+        tool: The tool that is called.
+        call: The call.
+        complete: Whether the reply with the call is known to have come to its end; what was cut is not mended.
 
     Raises:
         ArgumentsInvalid: They do not fit; its text is for the model.
         ConfigurationError: A parameter's annotation cannot be resolved.
         Exception: What a validator of the tool's own types raises, if neither `ValueError` nor `AssertionError`.
     """
-    return Bound(tool, call.arguments)
+    return Bound(tool, call.arguments, complete=complete)
 
 
 # What the model is told of the outcome.

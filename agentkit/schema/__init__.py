@@ -8,6 +8,10 @@ described by hand, as pydantic would describe them but without importing it; eve
     lean         types → JSON Schema by pydantic, without needless words
     strict       a schema in the subset that DeepSeek's strict mode takes
     arguments    what is wrong with the arguments of a call, told so that a model can mend it
+    repair       what models write in the place of one JSON object, as one
+    fit          values of another type than the schema's, where they can mean one thing only
+    taken        both of these together: arguments that passed the check
+    booleans     `true` where an enumeration wants 1
     plain        common types described by hand
     described    parameters described by pydantic
     shape        all of these together: `Shape`
@@ -21,5 +25,6 @@ from agentkit.schema.given import Given
 from agentkit.schema.shape import Shape, read
 from agentkit.schema.signature import Source, find_hidden
 from agentkit.schema.strict import strict_form
+from agentkit.schema.taken import Taken
 
-__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "find_hidden", "read", "strict_form"]
+__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "Taken", "find_hidden", "read", "strict_form"]

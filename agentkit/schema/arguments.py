@@ -10,13 +10,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from pydantic_core import ValidationError
+    from pydantic_core import ErrorDetails, ValidationError
 
 MOST_PROBLEMS = 10
 """So many problems are listed one by one; of the others only the number is told."""
-
-EMPTY_TEXTS = frozenset({"", "null", b"", b"null"})
-"""What models write for no arguments, apart from `{}`."""
 
 _GOT = 80
 """A wrong value is shown up to this many characters."""
@@ -54,11 +51,13 @@ class ArgumentsInvalid(Exception):
     Attributes:
         tool: The tool's name.
         problems: All that is wrong.
+        malformed: Whether the text is no JSON object at all, so that mending it may help.
     """
 
-    def __init__(self, tool: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, tool: str, problems: Sequence[Problem], *, malformed: bool = False) -> None:
         self.tool = tool
         self.problems = tuple(problems)
+        self.malformed = malformed
         shown = [f"{number}. {problem}" for number, problem in enumerate(self.problems[:MOST_PROBLEMS], 1)]
         if len(self.problems) > MOST_PROBLEMS:
             shown.append(f"… and {len(self.problems) - MOST_PROBLEMS} more.")
@@ -67,8 +66,8 @@ class ArgumentsInvalid(Exception):
 
 
 def whole(tool: str, problem: str, got: str | None = None) -> ArgumentsInvalid:
-    """The error for arguments that are wrong as a whole."""
-    return ArgumentsInvalid(tool, [Problem("arguments", problem, got)])
+    """The error for arguments that are no JSON object."""
+    return ArgumentsInvalid(tool, [Problem("arguments", problem, got)], malformed=True)
 
 
 def show(value: Any) -> str:
@@ -99,13 +98,15 @@ def from_pydantic(tool: str, error: ValidationError, text: str | bytes, known: I
     problems = error.errors(include_url=False)
     if not problems[0]["loc"] and problems[0]["type"] in ("json_invalid", "string_unicode"):
         return whole(tool, _not_json(problems[0]["msg"], text))
+    if not isinstance(whole_input, dict):
+        return whole(tool, "must be an object", show(whole_input))
     for one in problems:
         if len(found) > MOST_PROBLEMS:  # these are told by their number only
             found.setdefault(str(len(found)), [])
             continue
         loc, missing = one["loc"], one["type"] in ("missing", "missing_argument")
         path = _path(loc, whole_input, missing)
-        problem = _words(one["type"], str(one["msg"]), loc, known)
+        problem = _words(one, known)
         found.setdefault(path, [])
         if problem not in found[path]:
             found[path].append(problem)
@@ -138,18 +139,34 @@ def _not_json(message: str, text: str | bytes) -> str:
     return f"must be one JSON object, but what came is not valid JSON: {reason}{near}"
 
 
-def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
-    """The place in the input, without the steps that only name an alternative of a union."""
-    path = ""
+def steps_to(loc: Sequence[str | int], root: Any, *, missing: bool = False) -> tuple[list[str | int], Any]:
+    """A place in the input, without the steps that only name an alternative of a union; and what stands there.
+
+    Args:
+        loc: The place as pydantic tells it.
+        root: The input.
+        missing: Whether the last step names what is not there.
+    """
+    steps: list[str | int] = []
+    value: Any = root
     for number, step in enumerate(loc):
         if isinstance(value, dict):
             inside = step in value
         else:
             inside = isinstance(value, list) and isinstance(step, int) and step < len(cast("list[Any]", value))
         if inside or (missing and number == len(loc) - 1):
-            path += _step(step, first=not path)
+            steps.append(step)
             value = cast("Any", value)[step] if inside else None
-    return path
+    return steps, cast("Any", value)
+
+
+def _path(loc: Sequence[str | int], value: Any, missing: bool) -> str:
+    return path_of(steps_to(loc, value, missing=missing)[0])
+
+
+def path_of(steps: Iterable[str | int]) -> str:
+    """A place in words: `orders[0].price`."""
+    return "".join(_step(step, first=not number) for number, step in enumerate(steps))
 
 
 def _step(step: str | int, *, first: bool) -> str:
@@ -160,13 +177,16 @@ def _step(step: str | int, *, first: bool) -> str:
     return step if first else f".{step}"
 
 
-def _words(kind: str, message: str, loc: Sequence[str | int], known: Iterable[str]) -> str:
+def _words(one: ErrorDetails, known: Iterable[str]) -> str:
+    kind, message, loc, value = one["type"], str(one["msg"]), one["loc"], one["input"]
     if kind in ("missing", "missing_argument"):
         return "is required but missing"
     if kind == "extra_forbidden":
         return unknown_key(str(loc[-1]), known) if len(loc) == 1 else "is not known here"
     if kind in ("dict_type", "model_type", "dataclass_type", "model_attributes_type", "arguments_type"):
         return "must be an object"
+    if kind == "int_type" and isinstance(value, float) and not value.is_integer():
+        message += ", got a number with a fractional part"
     if kind in ("int_parsing", "float_parsing", "bool_parsing"):
         message = message.partition(", unable")[0]
     return _SUBJECT.sub("must ", _OWN_ERROR.sub("", message))
@@ -200,8 +220,12 @@ def check_text(tool: str, text: str | bytes, keys: int) -> None:
         suspect = text.count(b":") > keys or b"NaN" in text or b"Infinity" in text
     else:
         suspect = text.count(":") > keys or "NaN" in text or "Infinity" in text
-    if not suspect:
-        return
+    if suspect and (problems := flaws(text)):
+        raise ArgumentsInvalid(tool, problems)
+
+
+def flaws(text: str | bytes) -> list[Problem]:
+    """Each key that stands twice in one object, and each `NaN` or `Infinity`, in JSON that was read without error."""
     problems: list[Problem] = []
 
     def pairs(items: list[tuple[str, Any]]) -> Mapping[str, Any]:
@@ -217,5 +241,4 @@ def check_text(tool: str, text: str | bytes, keys: int) -> None:
 
     # numbers are left as texts: reading them was done, and a long one would take its time
     json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=str)
-    if problems:
-        raise ArgumentsInvalid(tool, problems)
+    return problems

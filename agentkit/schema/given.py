@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentkit.schema.arguments import EMPTY_TEXTS, ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
 from agentkit.schema.signature import Param, Source, in_words, tool_name
+from agentkit.schema.taken import Taken, take
 
 Json = dict[str, Any]
 
@@ -54,15 +55,23 @@ class Given:
         properties: dict[str, Any] = self.parameters["properties"]
         return [f"`{key}` has no description" for key, one in properties.items() if "description" not in (one or {})]
 
-    def check(self, arguments: str | bytes, *, strict: bool | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def take(self, arguments: str | bytes, *, complete: bool = True) -> Taken:
         """Read one JSON object; required keys must be there, others only if the schema does not forbid them.
+
+        What is no JSON object is mended as for other tools; values are left as they are, also of another type.
+
+        Args:
+            arguments: What the model wrote.
+            complete: Whether the reply is known to have come to its end; what was cut is not mended.
 
         Raises:
             ArgumentsInvalid: It is no such object.
         """
+        return take(self._read, arguments, complete=complete)
+
+    def _read(self, text: str | bytes) -> Taken:
         from pydantic_core import ValidationError
 
-        text = "{}" if arguments.strip() in EMPTY_TEXTS else arguments
         try:
             found: Json = _any_object().validate_json(text)
         except ValidationError as error:
@@ -80,7 +89,7 @@ class Given:
             problems.append(Problem(self.hidden.name, unknown_key(self.hidden.name, known)))
         if problems:
             raise ArgumentsInvalid(self.name, problems)
-        return found
+        return Taken(found, text, {})
 
     def place(self, given: dict[str, Any], context: Any = None) -> tuple[list[Any], dict[str, Any]]:
         """All by keyword."""

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agentkit.errors import ConfigurationError
 from agentkit.schema import docstrings, lean
-from agentkit.schema.arguments import EMPTY_TEXTS, ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.booleans import can_confuse, confused
 from agentkit.schema.described import adapter_of, expanded, kind_of, lone_of
+from agentkit.schema.fit import Fitted, Misfit, fit, strictly
 from agentkit.schema.plain import plain_core, plain_schema
 from agentkit.schema.signature import (
     ABSENT,
@@ -35,11 +37,15 @@ from agentkit.schema.signature import (
     signature,
     tool_name,
 )
+from agentkit.schema.taken import Taken, take
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 Json = dict[str, Any]
+
+Fit = Callable[[Callable[..., Any], "str | bytes"], Fitted]
+"""Validates JSON with a validator's `validate_json`."""
 
 _LOCK = threading.RLock()
 """Held while a shape settles, which two threads may want at its first use."""
@@ -104,8 +110,8 @@ class Shape:
     """
 
     __slots__ = (
-        "_by_hand", "_doc", "_is_hidden", "_json", "_lone", "_model", "_plain", "_settled", "_simple", "_validate",
-        "hidden", "name", "order", "reserved", "source", "told",
+        "_by_hand", "_confusing", "_doc", "_is_hidden", "_json", "_lone", "_model", "_plain", "_settled", "_simple",
+        "_validate", "hidden", "name", "order", "reserved", "source", "told",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +133,7 @@ class Shape:
         self._validate: Callable[..., Any] | None = None
         self._json: Json | None = None
         self._doc: docstrings.Doc | None = None
+        self._confusing: bool | None = None  # whether a boolean may be taken for a number of an enumeration
 
     @property
     def params(self) -> list[Param]:
@@ -313,14 +320,26 @@ class Shape:
 
     # Checking arguments.
 
-    def check(self, arguments: str | bytes, *, strict: bool | None = None) -> dict[str, Any]:
-        """Read the arguments of a call, straight from the JSON that the model wrote.
-
-        Blank ones and `null` count as `{}`, which models mean by them.
+    def take(self, arguments: str | bytes, *, complete: bool = True) -> Taken:
+        """Read the arguments of a call as models write them, with the repairs that cannot change what was meant.
 
         Args:
-            arguments: The text of one JSON object.
-            strict: `True` takes no value of another type, such as `"3"` for a number.
+            arguments: What the model wrote; the text of one JSON object, if all is well.
+            complete: Whether the reply is known to have come to its end; what was cut is not mended.
+
+        Raises:
+            ArgumentsInvalid: They do not fit; its text is for the model.
+            ConfigurationError: An annotation still cannot be resolved.
+        """
+        self.settle()
+        return take(self._read, arguments, complete=complete)
+
+    def check(self, arguments: str | bytes, *, strict: bool = False) -> dict[str, Any]:
+        """`take` for what was given alone.
+
+        Args:
+            arguments: What the model wrote.
+            strict: `True` mends nothing and takes no value of another type, such as `"3"` for a number.
 
         Returns:
             What was given, by the keys that the model is shown: no defaults, since those are Python's own.
@@ -329,11 +348,10 @@ class Shape:
             ArgumentsInvalid: They do not fit; its text is for the model.
             ConfigurationError: An annotation still cannot be resolved.
         """
+        if not strict:
+            return self.take(arguments).given
         self.settle()
-        text = "{}" if arguments.strip() in EMPTY_TEXTS else arguments
-        if self._lone is not None:
-            return self._read_lone(*self._lone, text, strict)
-        return self._read_object(text, strict)
+        return self._read(arguments, fit=strictly).given
 
     def place(self, given: dict[str, Any], context: Any = None) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments, from what `check` gave (and which is used up) and the run's context."""
@@ -347,15 +365,20 @@ class Shape:
         """`check` and `place` in one."""
         return self.place(self.check(arguments), context)
 
-    def _read_object(self, text: str | bytes, strict: bool | None) -> dict[str, Any]:
+    def _read(self, text: str | bytes, *, fit: Fit = fit) -> Taken:
+        if self._lone is not None:
+            return self._read_lone(*self._lone, text, fit)
+        return self._read_object(text, fit)
+
+    def _read_object(self, text: str | bytes, fit: Fit) -> Taken:
         if self._validate is None:
             self._validate = self._validator()
-        found: dict[str, Any] = self._run(self._validate, text, strict)
-        check_text(self.name, text, len(found))
-        if self.reserved and self.extras is not None and (wrong := self.reserved & found.keys()):
+        found = self._fit(self._validate, text, fit)
+        check_text(self.name, text, len(found.value))
+        if self.reserved and self.extras is not None and (wrong := self.reserved & found.value.keys()):
             known = self.parameters["properties"]
             raise ArgumentsInvalid(self.name, [Problem(key, unknown_key(key, known)) for key in sorted(wrong)])
-        return found
+        return Taken(found.value, found.text, found.repairs)
 
     def _validator(self) -> Callable[..., Any]:
         if self._model is not None:
@@ -372,17 +395,18 @@ class Shape:
         schema = core_schema.typed_dict_schema(fields, extra_behavior=behaviour, extras_schema=extras)
         return SchemaValidator(schema).validate_json
 
-    def _run(self, validate: Callable[..., Any], text: str | bytes, strict: bool | None) -> Any:
-        from pydantic_core import ValidationError
-
+    def _fit(self, validate: Callable[..., Any], text: str | bytes, fit: Fit) -> Fitted:
         try:
-            return validate(text, strict=strict)
-        except ValidationError as error:
-            raise from_pydantic(self.name, error, text, self.parameters["properties"]) from None
+            found = fit(validate, text)
+        except Misfit as misfit:
+            raise from_pydantic(self.name, misfit.error, misfit.text, self.parameters["properties"]) from None
+        if self._confusing is None:
+            self._confusing = can_confuse(self.parameters)
+        if self._confusing and (wrong := list(confused(self.parameters, _load(found.text)))):
+            raise ArgumentsInvalid(self.name, wrong)
+        return found
 
-    def _read_lone(
-        self, one: Param, adapter: TypeAdapter[Any], text: str | bytes, strict: bool | None
-    ) -> dict[str, Any]:
+    def _read_lone(self, one: Param, adapter: TypeAdapter[Any], text: str | bytes, fit: Fit) -> Taken:
         """Read the fields of the lone parameter; an object that holds them under its name is taken, too."""
         from pydantic_core import from_json
 
@@ -393,13 +417,13 @@ class Shape:
             keys = []
         wrapped = keys == [one.key]
         if wrapped and one.key not in properties:
-            return self._read_object(text, strict)
+            return self._read_object(text, fit)
         try:
-            value = self._run(adapter.validator.validate_json, text, strict)
+            found = self._fit(adapter.validator.validate_json, text, fit)
         except ArgumentsInvalid as error:
             try:
                 if wrapped:
-                    return self._read_object(text, strict)
+                    return self._read_object(text, fit)
             except ArgumentsInvalid:
                 pass
             raise error
@@ -407,7 +431,7 @@ class Shape:
         known = {*properties, *lean.field_names(one.annotation)}
         if self.parameters["additionalProperties"] is False and (wrong := [key for key in keys if key not in known]):
             raise ArgumentsInvalid(self.name, [Problem(key, unknown_key(key, properties)) for key in wrong])
-        return {one.key: value}
+        return Taken({one.key: found.value}, found.text, found.repairs)
 
     def _spread(self, given: dict[str, Any], context: Any) -> tuple[list[Any], dict[str, Any]]:
         """Put values by key to their places: positional ones as far as the signature wants them so."""
@@ -436,3 +460,9 @@ class Shape:
             elif here:
                 keywords[one.name] = value
         return values + rest, keywords | given
+
+
+def _load(text: str | bytes) -> Any:
+    from pydantic_core import from_json
+
+    return from_json(text)
