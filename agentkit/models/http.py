@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,7 +57,9 @@ class HttpModel:
         patience: How long to wait for what.
         dialect: The wire format.
         clock: Where time comes from.
-        limiter: How many requests are sent at once; by default all models of that address and key share one.
+        limiter: How many requests are sent at once; by default all models of an address and a key share one.
+        also_at: Further addresses of the same endpoint: where one cannot be reached or its server fails, the next
+            attempt goes to the next.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class HttpModel:
         tool_mode: ToolMode = "auto",
         clock: Clock = Clock(),
         limiter: Limiter | None = None,
+        also_at: Sequence[str] = (),
     ) -> None:
         self.provider = provider
         self.row = row
@@ -84,8 +87,8 @@ class HttpModel:
         self.dialect: Dialect = dialect or Chat()
         self.tool_mode: ToolMode = tool_mode
         self.clock = clock
-        self.limiter = limiter or limiter_of(self.base_url, api_key)
-        self.url = f"{self.base_url}/chat/completions"
+        addresses = (self.base_url, *(address.rstrip("/") for address in also_at))
+        self.addresses = tuple((address, limiter or limiter_of(address, api_key)) for address in addresses)
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         self._key = api_key or ""
         if api_key:
@@ -107,11 +110,15 @@ class HttpModel:
         """The error that an HTTP status other than 200 means; the key is masked where the endpoint repeats it."""
         return error_from(status, headers, body, model=self.name, now=time.time(), key=self._key)
 
+    def _address(self, sending: Sending) -> tuple[str, Limiter]:
+        """Where the next attempt goes, and how many go there."""
+        return self.addresses[sending.moves % len(self.addresses)]
+
     def _post(self, sending: Sending) -> Post:
         """The next attempt."""
         request = sending.request
         return Post(
-            url=self.url,
+            url=f"{self._address(sending)[0]}/chat/completions",
             headers=self.headers(request.settings.extra_headers),
             body=sending.body,
             patience=sending.begin(),
@@ -139,7 +146,8 @@ class HttpModel:
         while True:
             delay = 0.0
             try:
-                place = self.limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
+                _, limiter = self._address(sending)
+                place = limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
                 with place, self.transport.send(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join(reply))
@@ -161,7 +169,8 @@ class HttpModel:
         while True:
             delay = 0.0
             try:
-                place = self.limiter.aplace(until=request.deadline, tell=sending.queued)
+                _, limiter = self._address(sending)
+                place = limiter.aplace(until=request.deadline, tell=sending.queued)
                 async with place, self.transport.asend(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))

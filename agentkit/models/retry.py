@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentkit.errors import ModelError, Unavailable
+from agentkit.errors import ConnectionLost, ModelError, TimedOut, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,10 @@ class Retries:
         if error.retry_after is None:
             return backoff
         return max(error.retry_after, backoff) if error.retry_after <= self.longest else None
+
+
+def elsewhere(error: ModelError) -> bool:
+    """Whether another address of the same endpoint may do better: this one cannot be reached, or its server fails."""
+    return isinstance(error, ConnectionLost | TimedOut) or (
+        isinstance(error, Unavailable) and (error.status or 0) >= 500
+    )

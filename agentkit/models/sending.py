@@ -16,7 +16,7 @@ from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import check
 from agentkit.models.failures import largest, no_tools
 from agentkit.models.request import Decoder, Dialect, Request
-from agentkit.models.retry import Retries
+from agentkit.models.retry import Retries, elsewhere
 from agentkit.models.transport import Patience
 from agentkit.transcript import Transcript
 
@@ -62,6 +62,7 @@ class Sending:
         if self.dialect is manner.dialect:
             check(request, manner.row)
         self.attempts = 0
+        self.moves = 0  # how often to go to another address of the endpoint, where it has several
         self.shown = False
         self.began = 0.0
         self.spent = Usage()
@@ -191,6 +192,7 @@ class Sending:
     def failed(self, error: ModelError) -> float:
         """Seconds to wait before the next attempt; raises `error` where there is none."""
         error.model, error.attempts = self.manner.name, self.attempts
+        self.moves += elsewhere(error)
         if isinstance(error, ContextOverflow):
             error.args = (f"{error}. {largest(self.request.transcript.messages(), self.request.instructions)}",)
         if self._without_tools(error):

@@ -24,11 +24,12 @@ from agentkit.errors import (
     Unavailable,
     Unreadable,
 )
-from agentkit.events import FellBack, Restarted, TextDelta
+from agentkit.events import FellBack, Restarted, Retried, TextDelta
 from agentkit.messages import Assistant, dump, load
 from agentkit.models import Fallback, open_model
 from agentkit.models.fallback import curable
-from agentkit.models.http import Clock
+from agentkit.models.http import Clock, HttpModel
+from agentkit.models.transport import shared
 
 CURABLE = [
     (Unavailable("busy", status=503), True),
@@ -238,3 +239,67 @@ def test_over_http_a_stream_falls_back_before_its_first_delta():
         with Agent(Fallback(models)).stream("go") as stream:
             assert [one.text for one in stream if isinstance(one, TextDelta)] == ["hi"]
     assert stream.result.output == "hi"
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@ways
+@pytest.mark.parametrize("trouble", ["500", "502", "503", "no connection"])
+def test_the_second_address_of_an_endpoint_is_asked_when_the_first_fails(way, transport, trouble):
+    def refuse(exchange):
+        exchange.reply(b"", f"{trouble} No")
+
+    waits, events = [], []
+
+    async def asleep(seconds):
+        waits.append(seconds)
+
+    with serving(refuse) as first, serving(lambda exchange: exchange.reply(completion("hi"))) as second:
+        url = "http://127.0.0.1:1" if trouble == "no connection" else first.url
+        model = open_model("openai:m", base_url=url, api_key="k", transport=transport)
+        model = HttpModel(
+            "openai",
+            model.row,
+            base_url=url,
+            api_key="k",
+            transport=model.transport,
+            also_at=(second.url + "/",),
+            clock=Clock(sleep=waits.append, asleep=asleep),
+        )
+        assert go(model, way, on_event=events.append).output == "hi"
+        assert len(second.exchanges) == 1
+        assert second.exchanges[0].head.startswith("POST /chat/completions")
+    assert len(waits) == 1
+    assert [one.attempt for one in events if isinstance(one, Retried)] == [1]
+
+
+def test_the_addresses_of_an_endpoint_are_asked_in_turn_within_the_attempts():
+    def refuse(exchange):
+        exchange.reply(b"", "503 No")
+
+    with serving(refuse) as first, serving(refuse) as second:
+        row = open_model("sim:deepseek-flash").row
+        clock, also = Clock(sleep=lambda seconds: None), (second.url,)
+        model = HttpModel(
+            "openai", row, base_url=first.url, api_key="k", transport=shared("httpx"), also_at=also, clock=clock
+        )
+        with pytest.raises(Unavailable) as caught:
+            Agent(model).run("go")
+        assert (len(first.exchanges), len(second.exchanges)) == (2, 2)
+    assert caught.value.attempts == 4
+
+
+def test_a_refusal_is_not_taken_to_the_second_address():
+    with serving(lambda exchange: exchange.reply(b"", "401 No")) as first:
+        row = open_model("sim:deepseek-flash").row
+        also = ("http://127.0.0.1:1",)
+        model = HttpModel("openai", row, base_url=first.url, api_key="k", transport=shared("httpx"), also_at=also)
+        with pytest.raises(Unauthorized):
+            Agent(model).run("go")
+        assert len(first.exchanges) == 1
+
+
+def test_evolink_has_its_second_address_by_itself_and_only_at_home():
+    home = open_model("evolink:deepseek-v4-flash", api_key="k")
+    assert [address for address, _ in home.addresses] == ["https://direct.evolink.ai/v1", "https://api.evolink.ai/v1"]
+    elsewhere = open_model("evolink:deepseek-v4-flash", api_key="k", base_url="http://127.0.0.1:1/v1")
+    assert [address for address, _ in elsewhere.addresses] == ["http://127.0.0.1:1/v1"]
