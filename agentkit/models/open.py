@@ -85,7 +85,6 @@ def open_model(
         patience=patience,
         tool_mode=tool_mode,
         also_at=provider.also_at if at_home else (),
-        also_at=provider.also_at if at_home else (),
     )
 
 
