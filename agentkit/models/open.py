@@ -66,15 +66,9 @@ def open_model(
     own_catalogs()
     provider, row = find(name)
     patience = timeout if isinstance(timeout, Patience) else Patience(first_byte=row.first_byte, total=timeout)
-    if provider.name == SIMULATOR:
-        key, url, carrier = api_key or "sim", base_url or "http://simulator", transport or _simulated()
-        at_home = not (base_url or transport)
-    else:
-        url = base_url or (os.environ.get(provider.address) if provider.address else None) or provider.base_url
-        key = api_key or _key(provider, name, at_home=url == provider.base_url)
-        carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
-        at_home = url == provider.base_url and isinstance(carrier, str)
-    _check_address(url, name)
+    key, url, carrier, at_home = _reach(provider, name, api_key, base_url, transport)
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
     return HttpModel(
         provider.name,
         _as_of_today(row) if at_home else row,
@@ -98,16 +92,24 @@ def own_catalogs() -> None:
         add(path)
 
 
+def _reach(
+    provider: Provider, name: str, api_key: str | None, base_url: str | None, transport: Any
+) -> tuple[str | None, str, Any, bool]:
+    """Key, address and carrier, and whether that is the provider's own endpoint, spoken to as it is documented."""
+    if provider.name == SIMULATOR:
+        at_home = not (base_url or transport)
+        return api_key or "sim", base_url or "http://simulator", transport or _simulated(), at_home
+    url = base_url or (os.environ.get(provider.address) if provider.address else None) or provider.base_url
+    key = api_key or _key(provider, name, at_home=url == provider.base_url)
+    carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
+    if not url:
+        raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`")
+    return key, url, carrier, url == provider.base_url and isinstance(carrier, str)
+
+
 def _as_of_today(row: ModelRow) -> ModelRow:
     """At its own endpoint a retired name is asked for as its successor; elsewhere it may be served still."""
     return row.succeeded() if row.retired is not None and row.retired <= datetime.now(UTC) else row
-
-
-def _check_address(url: str, name: str) -> None:
-    if not url:
-        raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`")
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
 
 
 def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:
