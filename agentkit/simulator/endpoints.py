@@ -453,6 +453,7 @@ def _lenient(profile: Profile) -> Profile:
             logprobs="yes" if served.logprobs == "yes" else "ignored",
             refuses=(),
             choices=("none", "auto", "required", "named"),
+            forced_choice=True,
         )
         for name, served in profile.models.items()
     }

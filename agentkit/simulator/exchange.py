@@ -62,6 +62,11 @@ class Exchange:
     plan: Plan | None = None
     written: Written | None = None
 
+    @property
+    def host(self) -> str:
+        """The host that was asked, without its port; empty where the way in does not tell."""
+        return self.headers.get("host", "").partition(":")[0]
+
 
 Handler = Callable[[Exchange], "Reply"]
 """Answers an exchange."""

@@ -5,26 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-_OTHERS = (
-    " the",
-    "The",
-    ",",
-    " a",
-    ".",
-    " I",
-    "\n",
-    " and",
-    " to",
-    " is",
-    ":",
-    " of",
-    "We",
-    " in",
-    " it",
-    " that",
-    "-",
-)
-"""What stands beside the token that was chosen, among `top_logprobs`."""
+_OTHERS = tuple(" the|The|,| a|.| I|\n| and| to| is|:| of|We| in| it| that|-|?| for|So| on".split("|"))
+"""What stands beside the token that was chosen, among `top_logprobs`: enough for 20 that differ."""
 
 Entry = Callable[[int, str], str]
 """The entry of the token at a position of the reply, as JSON text."""
@@ -37,7 +19,7 @@ def entries(seal: bytes, top: int) -> Entry:
         draw = (seal[place % len(seal)] * 257 + place * 40_503) & 0xFFFF
         value = -round(3 * (draw / 0xFFFF) ** 8, 9)
         likeliest = [_one(token, value)]
-        for step, other in enumerate([other for other in _OTHERS * 2 if other != token][: max(0, top - 1)], 1):
+        for step, other in enumerate([other for other in _OTHERS if other != token][: max(0, top - 1)], 1):
             likeliest.append(_one(other, round(value - 2 - step * 0.75, 6)))
         return f'{_one(token, value)[:-1]},"top_logprobs":[{",".join(likeliest[:top])}]}}'
 
