@@ -71,7 +71,7 @@ def fit(settings: Settings, tools: tuple[Tool[..., Any], ...], row: ModelRow) ->
     _check(settings, tools, row)
     warnings: list[str] = []
     if row.instead:
-        gone = f", retired on {row.retired:%Y-%m-%d}" if row.retired else ""
+        gone = f"; retired on {row.retired:%Y-%m-%d}" if row.retired else ""
         sent = f"; `{row.sent}` is asked in its place" if row.sent else ""
         warnings.append(f"`{row.name}` ({row.title or 'an old name'}{gone}): use `{row.instead}`{sent}")
     fields, thinks = _thinking(settings, row, warnings)
@@ -95,9 +95,13 @@ def fit(settings: Settings, tools: tuple[Tool[..., Any], ...], row: ModelRow) ->
     return Fitted({**row.body, **fields}, tools, thinks, reminder, tuple(warnings))
 
 
-def usage_asked(row: ModelRow) -> bool:
-    """Whether a streamed request asks for its usage; hosts that list what they take send it unasked (seed 000)."""
-    return not row.takes or "stream_options" in row.takes
+def takes(row: ModelRow, name: str) -> bool:
+    """Whether a field of the request goes to the endpoint at all.
+
+    Where an endpoint lists what it takes, nothing else is sent; LKEAP, which does, sends the usage of a stream without
+    being asked by `stream_options` (seed 000).
+    """
+    return name not in row.drops and (not row.takes or name in row.takes)
 
 
 def _check(settings: Settings, tools: Sequence[Tool[..., Any]], row: ModelRow) -> None:
@@ -191,7 +195,7 @@ def _is_sent(name: str, value: object, row: ModelRow, thinks: bool, warnings: li
         _is_flag(name, value)
     elif name == "user_id" and not (isinstance(value, str) and _USER.fullmatch(value)):
         raise ConfigurationError(f"`user_id={value!r}`: it must be 1 to 512 of `A-Z`, `a-z`, `0-9`, `_` and `-`")
-    if name in row.drops or (row.takes and name not in row.takes):
+    if not takes(row, name):
         if not (name == "n" or (name == "reasoning_effort" and value == "none")):  # what holds without them too
             warnings.append(f"`{name}` is not sent: `{row.name}` does not take it")
         return False

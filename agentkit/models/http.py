@@ -136,9 +136,14 @@ class HttpModel:
                 self.retries,
                 self.patience,
                 self.clock.chance,
+                self._learn,
             ),
             request,
         )
+
+    def _learn(self, row: ModelRow) -> None:
+        """Ask from now on as the endpoint turned out to want it."""
+        self.row = row
 
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread."""

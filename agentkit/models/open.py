@@ -63,8 +63,7 @@ def open_model(
         raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
     if retries < 0:
         raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
-    own_catalogs()
-    provider, row = find(name)
+    provider, row = _found(name)
     patience = timeout if isinstance(timeout, Patience) else Patience(first_byte=row.first_byte, total=timeout)
     key, url, carrier, at_home = _reach(provider, name, api_key, base_url, transport)
     if not url.startswith(("http://", "https://")):
@@ -80,6 +79,11 @@ def open_model(
         tool_mode=tool_mode,
         also_at=provider.also_at if at_home else (),
     )
+
+
+def _found(name: str) -> tuple[Provider, ModelRow]:
+    own_catalogs()
+    return find(name)
 
 
 def own_catalogs() -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from agentkit.errors import ContextOverflow, ModelError, TimedOut, Unavailable, Unreadable
-from agentkit.events import Queued, Restarted, Retried
+from agentkit.events import Queued, Restarted, Retried, Warned
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
-from agentkit.models.dialects.chat import check
 from agentkit.models.failures import largest, no_tools
+from agentkit.models.fit import asked_to_think, flipped, other_model
 from agentkit.models.request import Decoder, Dialect, Request
 from agentkit.models.retry import Retries, elsewhere
 from agentkit.models.transport import Patience
@@ -40,6 +40,7 @@ class Manner:
         retries: How often a busy endpoint is asked again.
         patience: How long to wait for what.
         chance: A number from 0 to 1, for jitter.
+        learn: Takes the row as the endpoint turned out to want it, for the answers to come.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Manner:
     retries: Retries
     patience: Patience
     chance: Callable[[], float]
+    learn: Callable[[ModelRow], None]
 
 
 class Sending:
@@ -57,10 +59,9 @@ class Sending:
 
     def __init__(self, manner: Manner, request: Request) -> None:
         self.manner = manner
+        self.row = manner.row
         self.request = request
         self.dialect = self._choose()
-        if self.dialect is manner.dialect:
-            check(request, manner.row)
         self.attempts = 0
         self.moves = 0  # how often to go to another address of the endpoint, where it has several
         self.shown = False
@@ -69,7 +70,8 @@ class Sending:
         self.repeated: set[str] = set()
         self.kept = ""  # what was said beside calls that could not be read
         self.unread = 0
-        self.stream = manner.row.streams(asked=request.stream, thinks=manner.row.thinks(request.settings.thinking))
+        self.thinks = self.row.thinks(asked_to_think(request.settings))
+        self.stream = self.row.streams(asked=request.stream, thinks=self.thinks)
         self.body = self._encode(request)
         self.decoder: Decoder
 
@@ -82,10 +84,10 @@ class Sending:
         return manner.prompted if manner.always_prompted or not manner.row.tools or known else manner.dialect
 
     def _encode(self, request: Request) -> bytes:
-        key = (type(self.dialect), self.manner.row)
+        key = (type(self.dialect), self.row)
         encoder = request.encoders.get(key)
         if encoder is None:
-            encoder = request.encoders[key] = self.dialect.encoder(self.manner.row)
+            encoder = request.encoders[key] = self.dialect.encoder(self.row)
         return encoder.encode(request, stream=self.stream)
 
     def begin(self) -> Patience:
@@ -94,7 +96,7 @@ class Sending:
         self.shown = False
         self.began = time.monotonic()
         deltas = self.request.emit is not None
-        self.decoder = self.dialect.decoder(self.manner.row, deltas=deltas, request=self.request)
+        self.decoder = self.dialect.decoder(self.row, deltas=deltas, request=self.request)
         patience = self.manner.patience
         if self.request.deadline is not None:
             left = max(0.0, self.request.deadline - self.began)
@@ -130,6 +132,7 @@ class Sending:
             for delta in self.decoder.rest():
                 self.shown = True
                 emit(delta)
+        self._warn(other_model(self.row, self.request.tools, self.thinks, message.model))
         if message.finish_reason == "insufficient_system_resource":
             raise Unavailable(
                 f"`{self.manner.name}` broke its answer off for want of resources (finish reason"
@@ -152,7 +155,7 @@ class Sending:
         self.unread += 1
         said, problem = flaw
         transcript = Transcript([*self.request.transcript, Assistant(said), User(problem, by="dialect")])
-        encoder = self.dialect.encoder(self.manner.row)  # one of its own: these two are not part of the run
+        encoder = self.dialect.encoder(self.row)  # one of its own: these two are not part of the run
         self.body = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
         self.kept += message.text
         if self.request.emit is not None:
@@ -186,6 +189,7 @@ class Sending:
         settings = self.request.settings
         used = message.usage.completion_tokens if message.usage else 0
         room = 2 * max(BUDGET // 2, used, settings.max_tokens or 0)
+        room = min(room, self.row.output or room)
         self.body = self._encode(replace(self.request, settings=replace(settings, max_tokens=room)))
         return True
 
@@ -195,7 +199,7 @@ class Sending:
         self.moves += elsewhere(error)
         if isinstance(error, ContextOverflow):
             error.args = (f"{error}. {largest(self.request.transcript.messages(), self.request.instructions)}",)
-        if self._without_tools(error):
+        if self._without_tools(error) or self._other_reasoning(error):
             return 0.0
         delay = self.manner.retries.delay(error, self.attempts, self.manner.chance())
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
@@ -220,6 +224,21 @@ class Sending:
         self.body = self._encode(self.request)
         self._tell(0.0, f"{error}; from here on the tools are told in words")
         return True
+
+    def _other_reasoning(self, error: ModelError) -> bool:
+        """Whether the endpoint says that it wants the reasoning back, or that it does not; once per endpoint."""
+        if self.row is not self.manner.row or (found := flipped(self.row, error)) is None:
+            return False
+        self.row, warning = found
+        self.body = self._encode(self.request)
+        self.manner.learn(self.row)
+        self._warn(warning)
+        self._tell(0.0, f"{type(error).__name__}: {error}")
+        return True
+
+    def _warn(self, warning: str | None) -> None:
+        if warning is not None and self.request.emit is not None:
+            self.request.emit(Warned(warning))
 
     def _tell(self, delay: float, why: str) -> None:
         if self.request.emit is not None:

@@ -14,7 +14,7 @@ from agentkit.events import Warned
 from agentkit.messages import ToolMessage
 from agentkit.models import jsontext
 from agentkit.models.dialects.chat_history import History, Turns
-from agentkit.models.fit import Fitted, check_length, fit, usage_asked
+from agentkit.models.fit import Fitted, check_length, fit, takes
 from agentkit.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ChatEncoder:
         fields = dict(fitted.fields)
         if stream:
             fields |= {"stream": True}
-            if usage_asked(self._row):
+            if takes(self._row, "stream_options"):
                 fields |= {"stream_options": {"include_usage": True}}
         fields |= request.settings.extra_body
         fields.pop("model", None)  # it stands in the head
