@@ -5,46 +5,27 @@ What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only 
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from agentkit.errors import Cancelled, ModelError
 from agentkit.messages import Assistant
+from agentkit.models.beyond import Beyond
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import Chat
 from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.failures import error_from
 from agentkit.models.limiter import Limiter, limiter_of
 from agentkit.models.request import Dialect, Request
-from agentkit.models.retry import Retries
+from agentkit.models.retry import Clock, Retries
 from agentkit.models.sending import Manner, Sending
 from agentkit.models.transport import Patience, Post, Transport
 
 ToolMode = Literal["auto", "native", "prompt"]
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Where time comes from; tests hand in their own.
-
-    Attributes:
-        now: Seconds since some fixed moment.
-        sleep: Waits that many seconds in a thread.
-        asleep: Waits that many seconds on an event loop.
-        chance: A number from 0 to 1, for jitter.
-    """
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-    asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    chance: Callable[[], float] = random.random
-
-
-class HttpModel:
+class HttpModel(Beyond):
     """A model that is asked over HTTP.
 
     Args:
@@ -60,6 +41,7 @@ class HttpModel:
         limiter: How many requests are sent at once; by default all models of an address and a key share one.
         also_at: Further addresses of the same endpoint: where one cannot be reached or its server fails, the next
             attempt goes to the next.
+        beta: What is added to the address, less its `/v1`, for what is beta; `""` where the provider has none.
     """
 
     def __init__(
@@ -77,10 +59,12 @@ class HttpModel:
         clock: Clock = Clock(),
         limiter: Limiter | None = None,
         also_at: Sequence[str] = (),
+        beta: str = "",
     ) -> None:
         self.provider = provider
         self.row = row
         self.base_url = base_url.rstrip("/")
+        self.beta = beta
         self.transport = transport
         self.retries = retries
         self.patience = patience

@@ -78,6 +78,7 @@ def open_model(
         patience=patience,
         tool_mode=tool_mode,
         also_at=provider.also_at if at_home else (),
+        beta=provider.beta,
     )
 
 

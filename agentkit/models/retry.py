@@ -1,10 +1,31 @@
-"""Whether and when a failed request is sent again: attempt and error to seconds. Pure."""
+"""Whether and when a failed request is sent again: attempt and error to seconds, and the clock that counts them."""
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from agentkit.errors import ConnectionLost, ModelError, TimedOut, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where time comes from; tests hand in their own.
+
+    Attributes:
+        now: Seconds since some fixed moment.
+        sleep: Waits that many seconds in a thread.
+        asleep: Waits that many seconds on an event loop.
+        chance: A number from 0 to 1, for jitter.
+    """
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True)
