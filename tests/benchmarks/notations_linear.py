@@ -2,22 +2,25 @@
 
     python tests/benchmarks/notations_linear.py [characters] [name …]
 
-For each text it prints the CPU seconds for so many characters (5,000,000 unless said otherwise) and for a tenth of them,
-and their ratio, once fed as a whole and once in small pieces. The exit status is 1 where a ratio is above 12.
+For each text, fed as a whole and in small pieces, it prints the CPU seconds for so many characters (5,000,000 unless
+said otherwise) and how many times as many they are as for a tenth of that. The exit status is 1 where one is above 12.
+Both are the least of a few measurements, since other processes can only slow them down.
 """
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 import time
 from collections.abc import Iterator
 
-from agentkit.models.dialects.notations import ALL, SALVAGE, Reader, write
+from agentkit.models.dialects.notations import Reader, write
 
 TOOLS = {"f": {"type": "object", "properties": {"x": {"type": "string"}}}, "search": None}
 LIMIT = 12
 PIECE = 7
+AGAIN = 2
 
 DSML = "<｜DSML｜"
 CALL = '{"name": "f", "arguments": {"x": "1"}}'
@@ -50,7 +53,7 @@ REPEATED = {
     "open marks": "<tool_call>",
     "open marks with objects": "<tool_call>{",
     "open marks with texts": '<tool_call>{"',
-    "open marks with two quotes": '<tool_call>{"\'',
+    "open marks with two quotes": "<tool_call>{\"'",
     "open marks, quotes in turn": "<tool_call>{\"e<tool_call>{'e",
     "open marks with lists": "<tool_call>[[",
     "marks with attributes": '<tool_call name="',
@@ -115,20 +118,27 @@ def texts() -> Iterator[tuple[str, str, str, str]]:
         yield name, head, piece, tail
 
 
-def seconds(text: str, notations: frozenset[str], piece: int) -> float:
+def seconds(text: str, piece: int) -> float:
+    gc.collect()
     start = time.process_time()
-    reader = Reader(TOOLS, notations)
+    reader = Reader(TOOLS)
     for at in range(0, len(text), piece):
         reader.feed(text[at : at + piece])
     reader.finish()
     return time.process_time() - start
 
 
-def ratio(head: str, piece: str, tail: str, length: int, notations: frozenset[str], fed: int) -> tuple[float, float]:
+def ratio(head: str, piece: str, tail: str, length: int, fed: int) -> tuple[float, float]:
     """CPU seconds for the long text, and how many times as much that is as for a tenth of it."""
-    short, long = (head + piece * ((size - len(head) - len(tail)) // len(piece)) + tail for size in (length // 10, length))
-    quick = min(seconds(short, notations, fed or len(short)) for _ in range(3))
-    slow = seconds(long, notations, fed or len(long))
+    short, long = (
+        head + piece * ((size - len(head) - len(tail)) // len(piece)) + tail for size in (length // 10, length)
+    )
+    quick = min(seconds(short, fed or len(short)) for _ in range(3))
+    slow = seconds(long, fed or len(long))
+    for _ in range(AGAIN):
+        if slow > LIMIT * quick:
+            quick = min(quick, seconds(short, fed or len(short)))
+            slow = min(slow, seconds(long, fed or len(long)))
     return slow, slow / max(quick, 1e-9)
 
 
@@ -136,15 +146,13 @@ def main(arguments: list[str]) -> int:
     length = int(arguments[0]) if arguments else 5_000_000
     wanted = arguments[1:]
     worst = 0.0
-    for (name, head, piece, tail), (kind, notations), fed in itertools.product(
-        texts(), (("ALL", ALL), ("SALVAGE", SALVAGE)), (0, PIECE)
-    ):
+    for (name, head, piece, tail), fed in itertools.product(texts(), (0, PIECE)):
         if wanted and name not in wanted:
             continue
-        slow, times = ratio(head, piece, tail, length, notations, fed)
+        slow, times = ratio(head, piece, tail, length, fed)
         worst = max(worst, times)
         how = f"pieces of {fed}" if fed else "whole"
-        print(f"{name:32} {kind:8} {how:12} {slow:8.2f} s {times:6.1f}{'  <--' if times > LIMIT else ''}", flush=True)  # noqa: T201 - a script prints
+        print(f"{name:32} {how:12} {slow:8.2f} s {times:6.1f}{'  <--' if times > LIMIT else ''}", flush=True)  # noqa: T201 - a script prints
     print(f"worst ratio {worst:.1f}, allowed {LIMIT}")  # noqa: T201 - a script prints
     return int(worst > LIMIT)
 

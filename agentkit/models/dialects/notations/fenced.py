@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agentkit.models.dialects.notations import objects, pythonic
-from agentkit.models.dialects.notations.found import Found, merged, unread
+from agentkit.models.dialects.notations.found import Found, merged
 from agentkit.models.dialects.notations.known import Tools
 from agentkit.models.dialects.notations.source import BLANKS, Source, Steps
 
@@ -54,7 +54,11 @@ def read(src: Source, tools: Tools, fence: str, tagged: Tagged) -> Steps[tuple[F
         if part is None:
             return None, True
         parts.append(part)
+        if part.lost:
+            break
         yield from src.blanks(BLANKS + ",;")
+    if parts and parts[-1].lost:
+        return replace(merged(parts), alone=language not in _SURE), False
     if not parts or not ((yield from closed(src, fence)) or not (yield from src.next())):
         return None, True
     return replace(merged(parts), alone=language not in _SURE), False
@@ -67,7 +71,7 @@ def _object(src: Source, tools: Tools) -> Steps[Found | None]:
     if span.end == "broken":
         src.back(len(span.text))  # the end of the fence may be in it
     if span.end == "cut" and objects.names_tool(span, tools):
-        return unread(NAME, "A call " + objects.broken(span))
+        return objects.cut_off(span, NAME)
     return found
 
 

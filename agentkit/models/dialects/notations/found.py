@@ -46,11 +46,14 @@ class Found:
         unread: What was begun and cannot be read.
         alone: Whether it is a call only where nothing but calls follows it to the end of the reply. What is also
             written as an example (a fence, a list in Python) is taken for one as soon as the reply talks on.
+        lost: Whether it is broken so that nobody can tell where it ends. What follows may be the inside of one of its
+            texts, so nothing there is a call.
     """
 
     calls: tuple[TextCall, ...] = ()
     unread: tuple[Unread, ...] = ()
     alone: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,18 @@ class Reading:
         return "\n".join(dict.fromkeys(one.problem for one in self.unread)) or None
 
 
-def unread(notation: str, problem: str) -> Found:
+def unread(notation: str, problem: str, *, lost: bool = False) -> Found:
     """A call that was begun and cannot be read, alone."""
-    return Found(unread=(Unread(notation, problem),))
+    return Found(unread=(Unread(notation, problem),), lost=lost)
 
 
 def merged(parts: Sequence[Found]) -> Found:
     """All of these, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    calls = tuple(call for part in parts for call in part.calls)
-    return Found(calls, tuple(one for part in parts for one in part.unread), any(part.alone for part in parts))
+    return Found(
+        tuple(call for part in parts for call in part.calls),
+        tuple(one for part in parts for one in part.unread),
+        any(part.alone for part in parts),
+        any(part.lost for part in parts),
+    )

@@ -9,6 +9,8 @@ Paris
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentkit.models.dialects.notations import objects, tags, values
 from agentkit.models.dialects.notations.found import Found, TextCall, unread
 from agentkit.models.dialects.notations.known import Tools
@@ -53,9 +55,9 @@ def read(src: Source, tools: Tools, opening: Tag) -> Steps[Found | None]:
 def _json(src: Source, tools: Tools, name: str) -> Steps[Found]:
     span = yield from values.value(src, quotes="'\"")
     found = objects.arguments_call(span, name, tools, NAME)
-    if span.end != "whole":
+    if span.end == "broken":
         src.back(len(span.text))
-        yield from tags.skip(src, _FOLLOW)
+        return replace(found, lost=(yield from tags.past(src, WORDS, _FOLLOW)))
     blanks = yield from src.blanks()
     inner = yield from tags.ahead(src, WORDS)
     if inner is not None and inner.closing:
@@ -68,11 +70,8 @@ def _json(src: Source, tools: Tools, name: str) -> Steps[Found]:
 def _unreadable(src: Source, name: str) -> Steps[Found]:
     if not (yield from src.next()):
         return unread(NAME, f"The call of `{name}` was cut off.")
-    yield from tags.skip(src, WORDS)
-    inner = yield from tags.ahead(src, WORDS)
-    if inner is not None and inner.closing:
-        src.take(inner.length)
-    return unread(NAME, f"The call of `{name}` holds neither JSON nor parameters.")
+    lost = yield from tags.past(src, WORDS, _FOLLOW)
+    return unread(NAME, f"The call of `{name}` holds neither JSON nor parameters.", lost=lost)
 
 
 def _trimmed(text: str) -> str:

@@ -39,15 +39,15 @@ def read(src: Source, tools: Tools) -> Steps[Found | None]:
         pairs = True
         key = yield from _pair(src)
         if key is None:
-            yield from tags.skip(src, _END)
-            return unread(NAME, f"The call of `{tool or name}` holds a name or a value that does not end.")
+            lost = yield from tags.past(src, _END, _END)
+            return unread(NAME, f"The call of `{tool or name}` holds a name or a value that does not end.", lost=lost)
         if tool is not None:
             given[key[0]] = tools.argument(tool, key[0], key[1])
     if inner is None:
         if not pairs:
             return None
-        yield from tags.skip(src, _END)
-        return unread(NAME, f"The call of `{tool or name}` was cut off, or holds what is no pair.")
+        lost = yield from tags.past(src, _END, _END)
+        return unread(NAME, f"The call of `{tool or name}` was cut off, or holds what is no pair.", lost=lost)
     if tool is None:
         return unread(NAME, tools.missing(name)) if pairs else None
     return Found(calls=(TextCall(tool, values.joined(given), NAME),))

@@ -50,7 +50,6 @@ class Held:
         "_live",
         "_newest",
         "_parts",
-        "_runnable",
         "_shown",
         "_ticked",
     )
@@ -59,18 +58,12 @@ class Held:
         self._shown: list[str] = []
         self._parts: list[_Part] = []
         self._live = 0  # how many of them hold calls, or what was begun as one
-        self._runnable = 0  # and how many hold one that can be run
         self._newest: _Part | None = None
         self._alone: list[_Part] = []  # those that hold none if text follows
         self._examples = False  # whether a fence was an example: then all are
         self._closing = ""  # the quotation mark that would close one around the last of them
         self._last = ""
         self._ticked: list[_Part] = []  # those that may stand in an inline quotation
-
-    @property
-    def called(self) -> bool:
-        """Whether a call that can be run was found."""
-        return self._runnable > 0
 
     @property
     def waiting(self) -> bool:
@@ -117,7 +110,6 @@ class Held:
         self._parts.append(part)
         self._newest = part
         self._live += 1
-        self._runnable += bool(found.calls)
         self._alone.extend([part] if found.alone else [])
         self._closing = _QUOTES.get(self._last, "")
         self._last = ""
@@ -155,7 +147,6 @@ class Held:
             if part.kind == "call":
                 part.kind = "text"
                 self._live -= 1
-                self._runnable -= bool(part.found.calls)
         if parts is self._alone:
             self._alone = []
         if not self._live:

@@ -13,6 +13,8 @@ Instead of them an `invoke` may hold JSON. Claude's older elements, `<tool_name>
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentkit.models.dialects.notations import objects, tags, tool_call, values
 from agentkit.models.dialects.notations.found import Found, TextCall, merged, unread
 from agentkit.models.dialects.notations.known import Tools
@@ -69,12 +71,12 @@ def read(src: Source, tools: Tools, opening: Tag) -> Steps[Found | None]:
 def _list(src: Source, tools: Tools, notation: str) -> Steps[Found]:
     """JSON in a block that should hold elements."""
     span = yield from values.value(src, quotes="'\"")
+    if span.end == "broken":
+        src.back(len(span.text))
+        return replace(objects.cut_off(span, notation), lost=(yield from tags.past(src, _STOPS, _STOPS)))
+    found = objects.cut_off(span, notation)
     if span.end == "whole":
         found = objects.calls(span.text, tools, notation, sure=True) or Found()
-    else:
-        found = unread(notation, "A call " + objects.broken(span))
-        src.back(len(span.text))
-        yield from tags.skip(src, _STOPS)
     blanks = yield from src.blanks()
     inner = yield from tags.ahead(src, _STOPS)
     if inner is not None and inner.closing:
@@ -89,6 +91,7 @@ def _invoke(src: Source, tools: Tools, opening: Tag, notation: str) -> Steps[Fou
     name = opening.name
     given: dict[str, tuple[str, bool | None]] = {}
     problem = ""
+    lost = False
     while not opening.empty:
         yield from src.blanks()
         char = yield from src.next()
@@ -109,15 +112,15 @@ def _invoke(src: Source, tools: Tools, opening: Tag, notation: str) -> Steps[Fou
                 src.take(inner.length)
             break
         if problem:
-            yield from _past(src)
+            lost = yield from tags.past(src, _INVOKES, _STOPS)
             break
     if name is None:
-        return unread(notation, "A call does not name its tool.") if opening.dsml or given else None
+        return unread(notation, "A call does not name its tool.", lost=lost) if opening.dsml or given else None
     tool = tools.named(name)
     if tool is None:
-        return unread(notation, tools.missing(name))
+        return unread(notation, tools.missing(name), lost=lost)
     if problem:
-        return unread(notation, f"The call of `{tool}` {problem}.")
+        return unread(notation, f"The call of `{tool}` {problem}.", lost=lost)
     return Found(calls=(TextCall(tool, _object(tools, tool, given), notation),))
 
 
@@ -146,10 +149,9 @@ def _json(src: Source, tools: Tools, name: str, notation: str) -> Steps[Found]:
     """JSON in the place of parameters, and the end of the call."""
     span = yield from values.value(src, quotes="'\"")
     found = objects.arguments_call(span, name, tools, notation)
-    if span.end != "whole":
+    if span.end == "broken":
         src.back(len(span.text))
-        yield from _past(src)
-        return found
+        return replace(found, lost=(yield from tags.past(src, _INVOKES, _STOPS)))
     blanks = yield from src.blanks()
     inner = yield from tags.ahead(src, _INVOKES)
     if inner is not None and inner.closing:
@@ -157,14 +159,6 @@ def _json(src: Source, tools: Tools, name: str, notation: str) -> Steps[Found]:
     else:
         src.back(len(blanks))
     return found
-
-
-def _past(src: Source) -> Steps[None]:
-    """Take all up to the end of a call, or to where another one begins or the block ends."""
-    yield from tags.skip(src, _STOPS)
-    inner = yield from tags.ahead(src, _STOPS)
-    if inner is not None and inner.closing and inner.word == "invoke":
-        src.take(inner.length)
 
 
 def _old(

@@ -24,7 +24,7 @@ def read(src: Source, tools: Tools) -> Steps[Found]:
             if span.end == "whole":
                 parts.append(objects.calls(span.text, tools, NAME, sure=True) or Found())
             else:
-                parts.append(unread(NAME, "A call " + objects.broken(span)))
+                parts.append(objects.cut_off(span, NAME))
         elif char == "[" or (char and (yield from pythonic.begins(src, tools))):
             parts.append((yield from pythonic.read(src, tools, NAME)) or unread(NAME, "A list cannot be read."))
         elif (yield from tags.tag(src, _END)) is not None:

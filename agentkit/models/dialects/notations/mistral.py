@@ -47,4 +47,4 @@ def _list(src: Source, tools: Tools) -> Steps[Found]:
     span = yield from values.value(src, quotes="'\"")
     if span.end == "whole":
         return objects.calls(span.text, tools, NAME, sure=True) or Found()
-    return unread(NAME, "A call " + objects.broken(span))
+    return objects.cut_off(span, NAME)

@@ -159,9 +159,9 @@ def arguments_call(span: Span, name: str, tools: Tools, notation: str) -> Found:
     """The call of a tool whose arguments were taken as a value."""
     tool = tools.named(name)
     if tool is None:
-        return unread(notation, tools.missing(name))
+        return unread(notation, tools.missing(name), lost=span.end == "broken")
     if span.end != "whole":
-        return unread(notation, f"The call of `{tool}` " + broken(span))
+        return unread(notation, f"The call of `{tool}` " + broken(span), lost=span.end == "broken")
     try:
         return Found(calls=(TextCall(tool, object_text(span.text), notation),))
     except ValueError as error:
@@ -242,9 +242,12 @@ def read(
     span = yield from values.value(src, quotes="'\"" if sure else '"', lines=lines)
     if span.end == "whole":
         return calls(span.text, tools, notation, sure=sure), span
-    if sure:
-        return unread(notation, "A call " + broken(span)), span
-    return None, span
+    return (cut_off(span, notation) if sure else None), span
+
+
+def cut_off(span: Span, notation: str) -> Found:
+    """A call that was begun with a value that does not end."""
+    return unread(notation, "A call " + broken(span), lost=span.end == "broken")
 
 
 def broken(span: Span) -> str:

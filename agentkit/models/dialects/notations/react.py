@@ -86,8 +86,8 @@ def _object(src: Source, tools: Tools) -> Steps[Found | None]:
     if (yield from src.next()) != "{" or not (yield from objects.begun(src, tools)):
         return None
     found, span = yield from objects.read(src, tools, NAME, sure=False)
-    if span.end == "cut":
-        return unread(NAME, "A call " + objects.broken(span))
+    if span.end != "whole":
+        return objects.cut_off(span, NAME)
     if found is not None and fenced:
         yield from _end_of_fence(src)
     return found

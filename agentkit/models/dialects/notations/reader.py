@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from agentkit.models.dialects.notations import fenced, mistral, objects, pythonic, react, tags, values
-from agentkit.models.dialects.notations.found import Found, Reading, unread
+from agentkit.models.dialects.notations.found import Found, Reading
 from agentkit.models.dialects.notations.held import Held
 from agentkit.models.dialects.notations.known import Tools
 from agentkit.models.dialects.notations.marks import ALL, JSON, marks, tagged
@@ -62,7 +62,19 @@ class Reader:
         ValueError: There is no such notation.
     """
 
-    __slots__ = ("_active", "_blank", "_cut", "_held", "_line", "_silent", "_source", "_steps", "_tick", "_tools")
+    __slots__ = (
+        "_active",
+        "_blank",
+        "_cut",
+        "_held",
+        "_line",
+        "_lost",
+        "_silent",
+        "_source",
+        "_steps",
+        "_tick",
+        "_tools",
+    )
 
     def __init__(self, tools: Mapping[str, Mapping[str, Any] | None], notations: frozenset[str] = ALL) -> None:
         self._tools = Tools(tools)
@@ -73,6 +85,7 @@ class Reader:
         self._line = True  # whether a line begins here
         self._blank = True  # whether only blanks stand before in this line
         self._silent = True  # whether nothing was said but calls and thought
+        self._lost = False  # whether nothing can be a call any more
         self._tick = 0  # how many backticks opened the inline quotation that may be open
         self._steps = self._scan()
 
@@ -99,6 +112,12 @@ class Reader:
         """Go over the whole text."""
         src = self._source
         while not self._cut:
+            if self._lost:
+                src.run("")
+                self._spill()
+                if not (yield from src.next()):
+                    return
+                continue
             if self._line:
                 self._line = False
                 yield from self._beginning()
@@ -152,7 +171,7 @@ class Reader:
             self._settle(None if found is None else replace(found, alone=True))
         elif char and char in "aA*_" and react.NAME in notations and (yield from react.starts(src)):
             self._settle((yield from react.read(src, self._tools)))
-        elif char and char in "oO*_" and self._held.called:
+        elif char and char in "oO*_" and self._held.waiting:
             yield from src.blanks("*_")
             if (yield from src.accept(_OBSERVATION, fold=True)):
                 yield from self._invented()
@@ -169,7 +188,7 @@ class Reader:
             return
         self._tick = 0
         held.quotation_void()
-        if held.called and (yield from src.accept("tool_output")):
+        if held.waiting and (yield from src.accept("tool_output")):
             yield from self._invented()
             return
         found, still_open = None, True
@@ -217,7 +236,7 @@ class Reader:
                 self._spill(thought=True)
             else:
                 yield from self._thought(None)
-        elif opening.word in _INVENTED and held.called and not opening.closing:
+        elif opening.word in _INVENTED and held.waiting and not opening.closing:
             yield from self._invented()
         elif opening.word in _CONTROL and opening.dsml:
             yield from self._control(opening)
@@ -250,7 +269,7 @@ class Reader:
         """A token that orders the conversation, with the role behind it; behind a call a new turn is invented."""
         src = self._source
         if opening.word in _ROLES:
-            if self._held.called:
+            if self._held.waiting:
                 yield from self._invented()
                 return
             if (yield from src.accept("assistant")) or (yield from src.accept("model")):
@@ -282,8 +301,9 @@ class Reader:
         if JSON in notations and (yield from objects.begun(src, self._tools)):
             alone = self._blank
             found, span = yield from objects.read(src, self._tools, JSON, sure=False, lines=alone)
-            if span.end != "whole" and alone and objects.names_tool(span, self._tools):
-                found = unread(JSON, "A call " + objects.broken(span))
+            if span.end != "whole" and objects.names_tool(span, self._tools):
+                self._lost = True
+                found = objects.cut_off(span, JSON) if alone else None
             self._settle(found)
         elif char == "{":
             yield from self._object()
@@ -310,6 +330,7 @@ class Reader:
 
     def _settle(self, found: Found | None) -> None:
         """What was taken since the last settlement holds this."""
+        self._lost = self._lost or (found is not None and found.lost and not self._tick)
         if found is None or not (found.calls or (found.unread and not self._tick)):
             self._spill()
             return

@@ -60,6 +60,11 @@ class Tag:
     length: int
 
     @property
+    def ends(self) -> bool:
+        """Whether something ends with it."""
+        return self.closing or self.word.endswith("end")
+
+    @property
     def name(self) -> str | None:
         """What it names, as an attribute or as its value."""
         return self.attributes.get("name", self.attributes.get(""))
@@ -104,6 +109,32 @@ def skip(src: Source, words: frozenset[str], starts: str = "<") -> Steps[None]:
         if not (yield from src.next()) or (yield from ahead(src, words)) is not None:
             return
         src.take(1)
+
+
+def past(src: Source, words: frozenset[str], follow: frozenset[str]) -> Steps[bool]:
+    """Take all up to the tag that ends a call which cannot be read, and that tag.
+
+    Args:
+        src: The text.
+        words: What that tag may be.
+        follow: What the tag behind it may be.
+
+    Returns:
+        Whether the call is lost: it does not seem to end there, since none of those tags follows, nor the end.
+    """
+    while True:
+        yield from src.until("<")
+        if not (yield from src.next()):
+            return False
+        found = yield from tag(src, words)
+        if found is None:
+            src.take(1)
+        elif found.ends:
+            break
+    blanks = yield from src.blanks()
+    lost = bool((yield from src.next())) and (yield from ahead(src, follow)) is None
+    src.back(len(blanks))
+    return lost
 
 
 def content(src: Source, opening: Tag, words: frozenset[str], follow: frozenset[str]) -> Steps[str | None]:

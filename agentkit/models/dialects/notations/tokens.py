@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentkit.models.dialects.notations import objects, tags, values
 from agentkit.models.dialects.notations.found import Found, merged, unread
 from agentkit.models.dialects.notations.known import Tools
@@ -61,9 +63,8 @@ def _call(src: Source, tools: Tools) -> Steps[Found | None]:
             return unread(DEEPSEEK, "A call was cut off before its arguments.")
         if word != "function" and tools.named(word) is None:
             return None
-        yield from tags.skip(src, _MARKS)
-        yield from _end(src)
-        return unread(DEEPSEEK, f"The call of `{word}` has no separator between name and arguments.")
+        lost = yield from tags.past(src, _MARKS, _MARKS)
+        return unread(DEEPSEEK, f"The call of `{word}` has no separator between name and arguments.", lost=lost)
     notation = DEEPSEEK
     if separator.word == "toolcallargumentbegin":
         notation = KIMI
@@ -89,10 +90,10 @@ def _arguments(src: Source, tools: Tools, name: str, notation: str) -> Steps[Fou
     else:
         span = values.Span("", "broken" if (yield from src.next()) else "cut")
     found = objects.arguments_call(span, name, tools, notation)
-    if span.end != "whole":
+    if span.end == "broken":
         src.back(len(span.text))
-        yield from tags.skip(src, _MARKS)
-    elif fenced:
+        return replace(found, lost=(yield from tags.past(src, _MARKS, _MARKS)))
+    if fenced:
         blanks = yield from src.blanks()
         if not (yield from src.accept("```")):
             src.back(len(blanks))

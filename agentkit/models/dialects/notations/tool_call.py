@@ -6,6 +6,8 @@ Hermes and Qwen put JSON there (our own notation, see `own`), Qwen3-coder `<func
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentkit.models.dialects.notations import function, gemma, glm, objects, tags, values
 from agentkit.models.dialects.notations.found import Found, merged, unread
 from agentkit.models.dialects.notations.known import Tools
@@ -66,11 +68,11 @@ def _json(src: Source, tools: Tools, opening: Tag) -> Steps[Found | None]:
     parts: list[Found] = []
     while (char := (yield from src.next())) and char in "{[":
         span = yield from values.value(src, quotes="'\"")
-        parts.append(_found(span, opening, tools))
-        if span.end != "whole":
+        part = _found(span, opening, tools)
+        if span.end == "broken":
             src.back(len(span.text))
-            yield from tags.skip(src, WORDS)
-            break
+            return merged([*parts, replace(part, lost=(yield from tags.past(src, WORDS, WORDS)))])
+        parts.append(part)
         blanks = yield from src.blanks(BLANKS + ",;")
         if (yield from src.next()) not in ("{", "["):
             src.back(len(blanks))
@@ -89,7 +91,7 @@ def _found(span: values.Span, opening: Tag, tools: Tools) -> Found:
     if opening.name is not None:
         return objects.arguments_call(span, opening.name, tools, NAME)
     if span.end != "whole":
-        return unread(NAME, "A call " + objects.broken(span))
+        return objects.cut_off(span, NAME)
     return objects.calls(span.text, tools, NAME, sure=True) or Found()
 
 
