@@ -134,6 +134,34 @@ def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """How likely a token was.
+
+    Attributes:
+        token: The token's text; of a character that several tokens make up, each has its part.
+        logprob: The natural logarithm of its probability.
+        top: The likeliest tokens at this place with theirs, where `top_logprobs` asked for them.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """How likely the tokens of a reply were.
+
+    Attributes:
+        content: Those of the answer.
+        reasoning: Those of the reasoning, where the endpoint sends them.
+    """
+
+    content: tuple[TokenLogprob, ...] = ()
+    reasoning: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Assistant:
     """What the model said.
 
@@ -147,6 +175,7 @@ class Assistant:
         model: The name of the model that served the request, which need not be the one that was asked for.
         attempts: The models that failed before this one answered, each with its error, where several stand in for
             each other (`agentkit.models.Fallback`).
+        logprobs: The log probabilities of the tokens, where `Settings(logprobs=True)` asked for them.
     """
 
     text: str = ""
@@ -156,6 +185,7 @@ class Assistant:
     usage: Usage | None = None
     model: str | None = None
     attempts: tuple[str, ...] = ()
+    logprobs: Logprobs | None = None
     role: Literal["assistant"] = field(default="assistant", repr=False)
 
 

@@ -15,6 +15,7 @@ from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
 from agentkit.models.failures import largest, no_tools
 from agentkit.models.fit import asked_to_think, flipped, other_model
+from agentkit.models.jsonmode import with_the_word
 from agentkit.models.request import Decoder, Dialect, Request
 from agentkit.models.retry import Retries, elsewhere
 from agentkit.models.transport import Patience
@@ -60,7 +61,7 @@ class Sending:
     def __init__(self, manner: Manner, request: Request) -> None:
         self.manner = manner
         self.row = manner.row
-        self.request = request
+        self.request = request = with_the_word(request)
         self.dialect = self._choose()
         self.attempts = 0
         self.moves = 0  # how often to go to another address of the endpoint, where it has several

@@ -95,6 +95,7 @@ def test_every_recorded_reply_is_read_as_it_was_said(recording):
         finish_reason=expected["finish"],
         usage=usage_of(expected["usage"]),
         model=expected["model"],
+        logprobs=message.logprobs,  # read in test_logprobs.py
     )
     calls = [(one["id"], one["name"], one["arguments"]) for one in expected["calls"]]
     assert joined(deltas) == (expected["text"], expected["reasoning"] or "", calls)

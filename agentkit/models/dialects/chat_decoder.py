@@ -15,6 +15,7 @@ from agentkit.events import CallDelta, Delta, ReasoningDelta, TextDelta
 from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
 from agentkit.models.failures import error_in, shown
+from agentkit.models.logprobs import read as read_logprobs
 from agentkit.models.sse import Events
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ChatDecoder:
         "_from_json",
         "_head",
         "_index",
+        "_logprobs",
         "_model",
         "_reasoning",
         "_rest",
@@ -98,6 +100,7 @@ class ChatDecoder:
         self._finish: str | None = None
         self._served: object = None
         self._usage: dict[str, Any] | None = None
+        self._logprobs: list[object] = []  # of a stream, a piece with each token
         self._rest: list[Delta] = []  # what only the end brought
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
@@ -180,6 +183,7 @@ class ChatDecoder:
             self._finish,
             None if self._usage is None else _usage(self._usage),
             self._served if isinstance(self._served, str) else None,
+            logprobs=read_logprobs(self._logprobs) if self._logprobs else None,
         )
 
     def _read(self, payloads: list[bytes], out: list[Delta]) -> None:
@@ -212,7 +216,7 @@ class ChatDecoder:
                     out.append(TextDelta(text[-1]))
             if parts := get("tool_calls"):
                 self._fragments(parts, out)
-            if choice.get("finish_reason") is not None:
+            if choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
                 self._ended(chunk, choice)
             if (usage := chunk.get("usage")) is not None:
                 self._usage = usage
@@ -272,8 +276,10 @@ class ChatDecoder:
         raise self._unreadable("content that is no text", jsontext.write(content))
 
     def _ended(self, chunk: dict[str, Any], choice: dict[str, Any]) -> None:
-        """A choice that says why it ended; of two that do, the first counts."""
+        """A choice that says why it ended, of two that do the first counts; or how likely its tokens were."""
         reason = choice.get("finish_reason")
+        if choice.get("logprobs") is not None:
+            self._logprobs.append(choice["logprobs"])
         if chunk.get("error") or choice.get("error"):
             failure = error_in(chunk, model=self._model) or error_in(choice, model=self._model)
             if failure is not None:
