@@ -44,6 +44,10 @@ def answer(name: str, arguments: dict[str, Any]) -> str:
             return texts.get(arguments["path"].rpartition("/")[2], "Neither long nor short.")
         case "search_files":
             return "bb.md:3: the budget"
+        case "find_order":
+            return json.dumps({"order_id": arguments["order_id"], "status": "delivered", "total": 39.9})
+        case "list_notes":
+            return "1: buy milk\n2: call Ada"
     return "done"
 
 
@@ -296,6 +300,266 @@ def test_arguments_are_filled_by_type(
 ) -> None:
     steps, _ = played(tools, prompt, answer)
     assert steps == [calls]
+
+
+LINES = tool(
+    "read_file",
+    "Read a text file, or some of its lines.",
+    ["path"],
+    path="The file, relative to the top folder, e.g. notes/today.md.",
+    start_line={"type": "integer", "description": "The first line wanted, from 1.", "default": 1},
+    max_lines={"type": "integer", "description": "How many lines at most.", "default": 200},
+)
+WRITE = tool("write_file", "Write a text file.", path="The file.", text="The whole new content.")
+ORDERS = [
+    tool("find_order", "Look up an order by its number.", order_id="Order number, e.g. A-1001."),
+    tool(
+        "refund_order",
+        "Refund an order, in full or in part.",
+        ["order_id"],
+        order_id="Order number, e.g. A-1001.",
+        amount={"type": "number", "description": "How much, in euros; all of it when left out."},
+        reason="Why.",
+    ),
+    tool("list_orders", "List the orders of a customer.", customer="Name of the customer."),
+    tool("cancel_order", "Cancel an order that was not shipped.", order_id="Order number."),
+]
+NOTES = [
+    tool("add_note", "Write a note down.", ["text"], text="What to note.", tag="A tag."),
+    tool("list_notes", "List all notes.", []),
+    tool("search_notes", "Search the notes for a word.", query="The word."),
+    tool("delete_note", "Delete a note.", note_id={"type": "integer", "description": "Number of the note."}),
+]
+SEARCH = tool(
+    "web_search",
+    "Search the web.",
+    ["query"],
+    query="What to look for.",
+    max_results={"type": "integer", "description": "How many results at most.", "default": 5},
+)
+CALENDAR = [
+    tool(
+        "add_event",
+        "Add an event to the calendar.",
+        ["title", "date"],
+        title="Title.",
+        date={"type": "string", "format": "date"},
+        time="Time as HH:MM.",
+    ),
+    tool("list_events", "List the events of a day.", date={"type": "string", "format": "date", "description": "Day."}),
+]
+CLOCKS = [
+    tool("current_time", "Tell the present date and time.", [], zone="A time zone, e.g. Asia/Shanghai."),
+    tool(
+        "convert_time",
+        "Tell what a time in one time zone is in another.",
+        ["time", "to_zone"],
+        time="Date and time, or the time of today alone, e.g. 14:30.",
+        to_zone="The zone wanted.",
+        from_zone="The zone that it is meant in.",
+    ),
+]
+DESK = [WEATHER, LINES, FILES[0], FILES[2], *ORDERS, *NOTES, *EXPRESSION]
+
+
+def lines(path: str, start: int = 0, most: int = 0) -> tuple[str, dict[str, Any]]:
+    wanted = {"path": path} | ({"start_line": start} if start else {}) | ({"max_lines": most} if most else {})
+    return "read_file", wanted
+
+
+def order(verb: str, number: str, **more: Any) -> tuple[str, dict[str, Any]]:
+    return f"{verb}_order", {"order_id": number, **more}
+
+
+def note(text: str, **more: Any) -> tuple[str, dict[str, Any]]:
+    return "add_note", {"text": text, **more}
+
+
+DESK_TABLE: list[tuple[list[dict[str, Any]], str, list[list[tuple[str, dict[str, Any]]]]]] = [
+    # One number is for one parameter: a beginning, or how many.
+    ([LINES], "Read the first 3 lines of `weather.py`", [[lines("weather.py", most=3)]]),
+    ([LINES], "Read weather.py from line 1, at most 4 lines", [[lines("weather.py", 1, 4)]]),
+    ([LINES], "Show me at most 6 lines of weather.py", [[lines("weather.py", most=6)]]),
+    ([LINES], "Read lines 10 to 20 of weather.py", [[lines("weather.py", 10)]]),
+    ([LINES], "Read weather.py, lines 10-20", [[lines("weather.py", 10)]]),
+    ([LINES], "Read weather.py starting at line 5", [[lines("weather.py", 5)]]),
+    ([LINES], "Read 5 lines of weather.py from line 12", [[lines("weather.py", 12, 5)]]),
+    ([LINES], "Read weather.py; no more than 10 lines please", [[lines("weather.py", most=10)]]),
+    (
+        [LINES],
+        "Read the first 3 lines of weather.py and of files.py",
+        [[lines("weather.py", most=3), lines("files.py", most=3)]],
+    ),
+    (DESK, "What is in weather.py after line 40?", [[lines("weather.py", 40)]]),
+    (DESK, "Where is ToolError mentioned in the files?", [[("search_files", {"query": "ToolError"})]]),
+    (DESK, "Find TODO in src", [[("search_files", {"query": "TODO", "folder": "src"})]]),
+    (
+        [LINES, WRITE],
+        'Write "Hello, world" to hello.txt',
+        [[("write_file", {"path": "hello.txt", "text": "Hello, world"})]],
+    ),
+    # What no tool does is not done with the next best.
+    ([LINES], 'Write "Hello" to hello.txt', []),
+    (NOTES[1:3], "Delete note 2", []),
+    (ORDERS[:1], "Refund order A-1001", []),
+    (DESK, "Send a mail to ada@example.com", []),
+    (DESK, "How do I bake bread?", []),
+    (DESK, "Who is the president?", []),
+    (DESK, "Refund my order", []),
+    # Orders and refunds.
+    (DESK, "Refund order A-1001", [[order("refund", "A-1001")]]),
+    (DESK, "I want my money back for order A-1001", [[order("refund", "A-1001")]]),
+    (
+        DESK,
+        "Please refund 20 euros of order A-1001 because it came late",
+        [[order("refund", "A-1001", amount=20, reason="it came late")]],
+    ),
+    (
+        DESK,
+        "Refund 15.50 for order #4521, reason: damaged",
+        [[order("refund", "4521", amount=15.5, reason="damaged")]],
+    ),
+    (DESK, "Refund orders A-1001 and A-1002", [[order("refund", "A-1001"), order("refund", "A-1002")]]),
+    (DESK, "Where is my order A-1001?", [[order("find", "A-1001")]]),
+    (DESK, "Has order A-1001 been shipped?", [[order("find", "A-1001")]]),
+    (DESK, "Cancel order B-77", [[order("cancel", "B-77")]]),
+    (DESK, "What orders does Ada Lovelace have?", [[("list_orders", {"customer": "Ada Lovelace"})]]),
+    (DESK, "Look up order A-1001 and refund it", [[order("find", "A-1001")], [order("refund", "A-1001")]]),
+    # Notes.
+    (DESK, "Add a note: buy milk", [[note("buy milk")]]),
+    (DESK, "Write down that Ada called", [[note("Ada called")]]),
+    (DESK, "Note that the meeting is at 10", [[note("the meeting is at 10")]]),
+    (DESK, "Add a note 'call Ada' with the tag work", [[note("call Ada", tag="work")]]),
+    (DESK, "What notes do I have?", [[("list_notes", {})]]),
+    (DESK, "Do I have a note about milk?", [[("search_notes", {"query": "milk"})]]),
+    (DESK, "Search my notes for milk", [[("search_notes", {"query": "milk"})]]),
+    (DESK, "Delete the notes 1 and 3", [[("delete_note", {"note_id": 1}), ("delete_note", {"note_id": 3})]]),
+    # What one tool says goes into the next.
+    (DESK, "Weather in Paris, then note it down", [[city("Paris")], [note("Paris: sunny for 1 day(s)")]]),
+    (DESK, "Refund order A-1001 and tell me the weather in Rome", [[order("refund", "A-1001"), city("Rome")]]),
+    # The web, the calendar, the clock, sums.
+    (
+        [SEARCH, PAGE],
+        "Search for Python 3.13 release date and fetch https://python.org",
+        [[("web_search", {"query": "Python 3.13 release date"}), ("fetch_page", {"url": "https://python.org"})]],
+    ),
+    ([SEARCH], "Find 3 results about solar power", [[("web_search", {"query": "solar power", "max_results": 3})]]),
+    (
+        CALENDAR,
+        "Add an event 'Dentist' tomorrow at 9:30",
+        [[("add_event", {"title": "Dentist", "date": "2026-11-22", "time": "09:30"})]],
+    ),
+    (CALENDAR, "What is on my calendar tomorrow?", [[("list_events", {"date": "2026-11-22"})]]),
+    (CLOCKS, "What time is it?", [[("current_time", {})]]),
+    (CLOCKS, "What time is it in Tokyo?", [[("current_time", {"zone": "Asia/Tokyo"})]]),
+    (
+        CLOCKS,
+        "Convert 15:00 in Europe/Berlin to America/New_York",
+        [[("convert_time", {"time": "15:00", "to_zone": "America/New_York", "from_zone": "Europe/Berlin"})]],
+    ),
+    (EXPRESSION, "What is max(2, 3) * 3?", [[("calculate", {"expression": "max(2, 3) * 3"})]]),
+    (CALCULATOR, "What is sqrt(16) * 3?", []),
+    (CALCULATOR, "What is 12 * 3? Then subtract 6.", [[binary("multiply", 12, 3)], [binary("subtract", 36, 6)]]),
+]
+
+
+def told(name: str, arguments: dict[str, Any]) -> str:
+    if name == "calculate":
+        return str(eval(arguments["expression"], {"__builtins__": {"max": max}}))
+    return answer(name, arguments)
+
+
+@pytest.mark.parametrize(("tools", "prompt", "calls"), DESK_TABLE, ids=[row[1] for row in DESK_TABLE])
+def test_at_a_desk_with_many_tools_the_prompt_leads_to_these_calls(
+    tools: list[dict[str, Any]], prompt: str, calls: list[list[tuple[str, dict[str, Any]]]]
+) -> None:
+    made, text = played(tools, prompt, told)
+    assert made == calls
+    assert text
+    schemas = {one["function"]["name"]: one["function"]["parameters"] for one in tools}
+    for name, arguments in (call for step in made for call in step):
+        jsonschema.validate(arguments, schemas[name])
+
+
+def test_the_tables_are_as_long_as_they_should_be() -> None:
+    assert len(TABLE) + len(DESK_TABLE) >= 60
+
+
+def test_what_no_tool_does_is_said_so() -> None:
+    _, text = played([LINES], 'Write "Hello" to hello.txt', answer)
+    assert text == "None of my tools fits this, and as a simulated model I know nothing else. I can use `read_file`."
+    _, text = played(DESK, "Refund my order", answer)
+    assert text == "To use `refund_order` I need `order_id`, and your message does not say."
+
+
+CONVERSATIONS: list[tuple[list[dict[str, Any]], list[tuple[str, list[tuple[str, dict[str, Any]]]]]]] = [
+    (
+        [WEATHER, *NOTES],
+        [
+            ("Weather in Paris?", [city("Paris")]),
+            ("And in Berlin?", [city("Berlin")]),
+            ("What about Rome and Oslo?", [city("Rome"), city("Oslo")]),
+            ("And for 3 days?", [city("Oslo", 3)]),
+            ("Thanks!", []),
+        ],
+    ),
+    (
+        [LINES, FILES[0]],
+        [
+            ("Read a.txt", [lines("a.txt")]),
+            ("And bb.md?", [lines("bb.md")]),
+            ("And the first 3 lines?", [lines("bb.md", most=3)]),
+        ],
+    ),
+    (
+        CALCULATOR,
+        [
+            ("What is 3 + 4?", [binary("add", 3, 4)]),
+            ("Now multiply that by 3", [binary("multiply", 7, 3)]),
+            ("And divide it by 7", [binary("divide", 21, 7)]),
+        ],
+    ),
+    (
+        ORDERS,
+        [
+            ("Where is order A-1001?", [order("find", "A-1001")]),
+            ("And A-1002?", [order("find", "A-1002")]),
+            ("Refund it", [order("refund", "A-1002")]),
+            ("What about the orders of Bob Miller?", [("list_orders", {"customer": "Bob Miller"})]),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("tools", "prompts"), CONVERSATIONS, ids=["weather", "files", "sums", "orders"])
+def test_a_conversation_goes_on(
+    tools: list[dict[str, Any]], prompts: list[tuple[str, list[tuple[str, dict[str, Any]]]]]
+) -> None:
+    history: list[dict[str, Any]] = []
+    for prompt, calls in prompts:
+        steps, text = played(tools, prompt, answer, history=history)
+        assert (prompt, [call for step in steps for call in step]) == (prompt, calls)
+        history += [user(prompt), *turns_of(steps, text)]
+
+
+def turns_of(steps: list[list[tuple[str, dict[str, Any]]]], text: str) -> list[dict[str, Any]]:
+    """The messages of a turn that is over."""
+    turns: list[dict[str, Any]] = []
+    for number, step in enumerate(steps):
+        calls = [
+            {
+                "id": f"call_{number}_{place}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(arguments)},
+            }
+            for place, (name, arguments) in enumerate(step)
+        ]
+        turns.append({"role": "assistant", "content": "", "tool_calls": calls})
+        turns += [
+            {"role": "tool", "tool_call_id": call["id"], "content": answer(name, arguments)}
+            for call, (name, arguments) in zip(calls, step, strict=True)
+        ]
+    return [*turns, {"role": "assistant", "content": text}]
 
 
 @pytest.mark.parametrize(("kind", "values"), [("number", (52.52, 13.405)), ("string", ("52.5200", "13.4050"))])

@@ -45,7 +45,7 @@ _GROUP = _nested(4)
 _TERM = rf"(?:{_GROUP}|(?<![\w.]){_NUMBER}(?![\w%]))"
 _RUN = re.compile(rf"{_TERM}(?:\s*[-+*/^]\s*(?:{_GROUP}|{_NUMBER}(?![\w%])))+")
 _IT = r"(?:\s+(?:it|that|this|them|the\s+(?:result|sum|product|answer|total|difference|quotient|whole|outcome)))?"
-_THEN = r"\s*[,.;]?\s*(?:and\s+)?(?:then\s+)?(?:finally\s+)?"
+_THEN = r"\s*[,.;?]?\s*(?:and\s+)?(?:then\s+)?(?:finally\s+)?"
 _NEXT = r"(?:\s*[,.;]\s*(?:and\s+)?(?:then\s+)?|\s+(?:and\s+then|and|then)\s+)"
 _A, _B = rf"({_TERM})", rf"({_TERM})"
 
@@ -128,6 +128,22 @@ def sums(text: str) -> list[Operation]:
             break
     nodes = [node for match in re.finditer(_GROUP, line) if (node := _parse(match.group())) is not None]
     return [node for node in nodes if isinstance(node, Operation)]
+
+
+_FORMULA = re.compile(
+    r"(?:\b[a-z][a-z0-9]*\(|[\d()]|(?<=[\d)\s,])[-+*/^%,]|(?<=\d)\.(?=\d)|\bpi\b|\s+)+", re.IGNORECASE
+)
+
+
+def formula(text: str) -> str:
+    """The expression in a text that has functions in it, such as `sqrt(2) * 3`, as it stands; empty where none has."""
+    found = [match.group().strip(" ,\n") for match in _FORMULA.finditer(text)]
+    fit = [
+        one
+        for one in found
+        if re.search(r"[a-z]\w*\(.*\d.*\)", one, re.IGNORECASE) and one.count("(") == one.count(")")
+    ]
+    return max(fit, key=len, default="")
 
 
 def _list_of(match: re.Match[str]) -> str:
@@ -316,6 +332,13 @@ class Calculator:
             tool, name, signs = self._choosing
             return _operate(tool, values, {name: signs[node.sign]})
         return None
+
+    def formula(self, text: str) -> tuple[str, dict[str, Any]] | None:
+        """The call that works an expression out as it stands; `None`: no tool takes expressions."""
+        if self._expression is None:
+            return None
+        tool, name = self._expression
+        return tool.name, {name: text}
 
     def _takes_whole(self, node: Node) -> bool:
         return self._expression is not None and not self._each_sign(node)

@@ -289,6 +289,77 @@ def leftovers(text: str) -> Iterator[str]:
             yield word
 
 
+def subjects(text: str) -> list[Found]:
+    """What is asked for in `where is X mentioned` and the like."""
+    pattern = (
+        r"\b(?:where|who|which\s+files?|what)\b[^.?!]*?\b(?:is|are|was|does|do)\s+(?:the\s+(?:word|text)\s+)?(.{1,80}?)\s+"
+        r"(?:mentioned|defined|used|found|written|appear|appears|occur|occurs|stand|stands)\b"
+    )
+    return [Found(match[1], match.start(1), match.end(1)) for match in re.finditer(pattern, text, re.IGNORECASE)]
+
+
+def reasons(text: str) -> list[Found]:
+    """What follows `because`, `since` or `as`."""
+    pattern = r"\b(?:because(?:\s+of)?|since|due\s+to)\s+([^.;!?]+)"
+    return [
+        Found(match[1].strip(), match.start(1), match.end(1)) for match in re.finditer(pattern, text, re.IGNORECASE)
+    ]
+
+
+def labelled(text: str, name: str) -> list[Found]:
+    """What a text calls by a parameter's name: `tag: work`, `the tag 'work'`, `reason: it broke`."""
+    label = re.escape(name.replace("_", " "))
+    pattern = (
+        rf"\b{label}\s*[:=]\s*(?:[`'\"“]([^`'\"”\n]+)[`'\"”]|([^.,;!?\n]+))"
+        rf"|\b(?:the|a|with|and|under)\s+{label}\s+(?:of\s+|is\s+|called\s+)?[`'\"“]?([\w-]+)[`'\"”]?"
+    )
+    return [
+        Found(next(filter(None, match.groups())).strip(), match.start(), match.end())
+        for match in re.finditer(pattern, text, re.IGNORECASE)
+    ]
+
+
+_ZONES = {
+    "amsterdam": "Europe/Amsterdam",
+    "athens": "Europe/Athens",
+    "bangkok": "Asia/Bangkok",
+    "beijing": "Asia/Shanghai",
+    "berlin": "Europe/Berlin",
+    "cairo": "Africa/Cairo",
+    "chicago": "America/Chicago",
+    "delhi": "Asia/Kolkata",
+    "dubai": "Asia/Dubai",
+    "hong kong": "Asia/Hong_Kong",
+    "istanbul": "Europe/Istanbul",
+    "lima": "America/Lima",
+    "lisbon": "Europe/Lisbon",
+    "london": "Europe/London",
+    "los angeles": "America/Los_Angeles",
+    "madrid": "Europe/Madrid",
+    "moscow": "Europe/Moscow",
+    "mumbai": "Asia/Kolkata",
+    "nairobi": "Africa/Nairobi",
+    "new york": "America/New_York",
+    "oslo": "Europe/Oslo",
+    "paris": "Europe/Paris",
+    "rome": "Europe/Rome",
+    "san francisco": "America/Los_Angeles",
+    "shanghai": "Asia/Shanghai",
+    "singapore": "Asia/Singapore",
+    "sydney": "Australia/Sydney",
+    "tokyo": "Asia/Tokyo",
+    "toronto": "America/Toronto",
+    "utc": "UTC",
+    "vienna": "Europe/Vienna",
+}
+_ZONE = re.compile(rf"\b(?:([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+)|({'|'.join(_ZONES)}))\b", re.IGNORECASE)
+
+
+def zones(text: str) -> list[Found]:
+    """Time zones by their names in the time zone database, and those of a few large cities."""
+    return [Found(match[1] or _ZONES[match[2].lower()], match.start(), match.end()) for match in _ZONE.finditer(text)]
+
+
 _TIME_STEMS = frozenset(
     stem(word) for word in "today tomorrow tonight week weekend day days next morning evening".split()
 )

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from agentkit.simulator.brains import evidence
+from agentkit.simulator.brains.amounts import belongs
 from agentkit.simulator.brains.evidence import Found, Quantity
 from agentkit.simulator.brains.schemas import as_list, as_map, fits, invent, plain, properties, required
-from agentkit.simulator.brains.words import STOP, VERBS, kin, meanings, stem, words
+from agentkit.simulator.brains.words import VERBS, meanings, stem, words
 from agentkit.simulator.request import Tool
 
 _KIND_WORDS: tuple[tuple[str, str], ...] = (
@@ -22,6 +23,7 @@ _KIND_WORDS: tuple[tuple[str, str], ...] = (
     ("url", "url uri link website"),
     ("expression", "expression formula equation"),
     ("currency", "currency"),
+    ("zone", "zone timezone tz"),
     ("date", "date day when start end since until deadline due"),
     ("time", "time hour"),
     ("query", "query q search keyword keywords term terms pattern topic question phrase needle text subject title"),
@@ -32,10 +34,16 @@ _KIND_WORDS: tuple[tuple[str, str], ...] = (
 )
 _FROM = frozenset("from origin source start departure depart base src".split())
 _TO = frozenset("to destination target end arrival dest into".split())
-_POINTERS = frozenset("it this that them these those the a an all one some my your me now again here there".split())
+_KEEPS = frozenset(
+    stem(word) for word in "add append create note post remember remind save schedule send write".split()
+)
+"""Words in the names of tools that take a text to keep or to send, not one to look for."""
+_SEEKS = frozenset(stem(word) for word in "search find grep lookup look query".split())
+_POINTERS = frozenset(
+    "it this that them these those the a an all one some my your me now again here there down".split()
+)
 _MOST = 24
 """How many values one parameter is offered."""
-_MANY = frozenset("n count limit top max maximum first number amount results size times".split())
 
 
 def kind_of(name: str, schema: Mapping[str, Any]) -> str:
@@ -178,11 +186,13 @@ class Filler:
                 return None
             arguments[name] = free[0].value
             used.append(free[0][1:])
+        taken = list(used) if segment is self.text else []
         for name in known:
             if name not in wanted:
-                value = self._optional(name, segment, arguments)
-                if value is not None and fits(value, known[name], root):
-                    arguments[name] = value
+                item = self._optional(name, segment, arguments, taken)
+                if item is not None and fits(item.value, known[name], root):
+                    arguments[name] = item.value
+                    taken.append(item[1:])
         ordered = {name: arguments[name] for name in known if name in arguments}
         return ordered if fits(ordered, root, root) else None
 
@@ -240,9 +250,11 @@ class Filler:
     def _numbers(self, name: str, schema: Mapping[str, Any], text: str, *, strict: bool) -> list[_Candidate]:
         """Numbers for a parameter: those next to its name or unit before all; without any, and not `strict`, all."""
         found = evidence.quantities(text)
-        near = [quantity for quantity in found if self._belongs(name, schema, quantity)]
+        near = [quantity for quantity in found if belongs(name, schema, quantity, text)]
         if strict and not near:
             return []
+        if not strict:
+            near = _with_those_beside(near, found, text)
         whole = schema.get("type") == "integer"
         return [
             _Candidate(
@@ -250,24 +262,6 @@ class Filler:
             )
             for quantity in (near or found)
         ]
-
-    def _belongs(self, name: str, schema: Mapping[str, Any], quantity: Quantity) -> bool:
-        named = {stem(word) for word in words(name)}
-        beside = {stem(word) for word in (quantity.before, quantity.after) if word and word not in STOP}
-        if named & beside:
-            return True
-        if set(words(name)) & _MANY:
-            return quantity.before in ("top", "first", "last", "most", "limit", "only") or quantity.after in (
-                "results",
-                "items",
-            )
-        units = {stem(word) for word in words(str(schema.get("description", "")))[:8]}
-        after = stem(quantity.after) if quantity.after and quantity.after not in STOP else ""
-        return (
-            bool(after)
-            and after in units
-            and bool(kin(after) & {group for word in named for group in kin(word)} or after in units)
-        )
 
     def _array(self, name: str, schema: Mapping[str, Any]) -> list[_Candidate]:
         root = as_map(self.tool.parameters)
@@ -306,8 +300,9 @@ class Filler:
             "currency": evidence.codes,
             "date": lambda text: evidence.dates(text, self.now),
             "time": evidence.times,
+            "zone": evidence.zones,
             "id": lambda text: evidence.ids(text) or _bare_numbers(text),
-            "query": lambda text: self._query(text) or self._rest(text) or self._message(text),
+            "query": self._sought,
             "message": lambda text: self._message(text) or self._rest(text),
             "task": lambda text: evidence.quotes(text) or _all_of(text),
             "expression": evidence.quotes,
@@ -317,6 +312,12 @@ class Filler:
         if kind in finders:
             return finders[kind](self.text)
         return self._named(name, wanted)
+
+    def _sought(self, text: str) -> list[Found]:
+        """What to look for; for tools that keep or send texts, what to keep or send."""
+        if meanings(self.tool.name) & _KEEPS and not meanings(self.tool.name) & _SEEKS:
+            return self._message(text) or self._rest(text)
+        return self._query(text) or self._rest(text) or self._message(text)
 
     def _shared(self, name: str, kind: str, wanted: Sequence[str], found: Sequence[Found]) -> list[Found]:
         """Where several parameters are of one kind, each gets one of the values, in order."""
@@ -361,8 +362,8 @@ class Filler:
     def _directed(self, name: str, kind: str) -> list[Found]:
         """`from X to Y`, for parameters that say which end they are."""
         parts = set(words(name))
-        ends = ((_FROM, r"\bfrom\s+"), (_TO, r"\b(?:to|into|in)\s+"))
-        for group, lead in ends:
+        ends = ((_FROM, ("from", "in")), (_TO, ("to|into", "in")))
+        for group, leads in ends:
             if not parts & group or kind in ("email", "path", "folder"):
                 continue
             found = list(evidence.names(self.text)) + evidence.after_prepositions(self.text)
@@ -370,9 +371,13 @@ class Filler:
                 found = evidence.codes(self.text)
             elif kind == "date":
                 found = evidence.dates(self.text, self.now)
-            for item in found:
-                if re.search(lead + r"(?:the\s+)?$", self.text[max(0, item.start - 24) : item.start], re.IGNORECASE):
-                    return [item]
+            elif kind == "zone":
+                found = evidence.zones(self.text)
+            for lead in leads if kind == "zone" or group is _TO else leads[:1]:
+                for item in found:
+                    before = self.text[max(0, item.start - 24) : item.start]
+                    if re.search(rf"\b(?:{lead})\s+(?:the\s+)?$", before, re.IGNORECASE):
+                        return [item]
             if kind == "currency" or "currency" in parts:
                 place = 0 if group is _FROM else 1
                 return found[place : place + 1]
@@ -385,15 +390,17 @@ class Filler:
     )
 
     def _query(self, text: str) -> list[Found]:
-        quoted = evidence.quotes(text)
+        quoted = evidence.quotes(text) or evidence.subjects(text)
         if quoted:
             return quoted
+        for folder in evidence.folders(text):
+            text = re.sub(rf"\s+(?:in|inside|under|within)\s+(?:the\s+|my\s+)?{re.escape(folder.value)}\b.*", "", text)
         match = None
         for match in re.finditer(self._ABOUT, text):
             inner = re.search(r"\b(?:for|about|mention\w*|contain\w*|on|named|called)\s+(.+)", match[1], re.IGNORECASE)
             value, start = (inner[1], match.start(1) + inner.start(1)) if inner else (match[1], match.start(1))
             value = re.split(
-                r"[.?!;]|\s+(?:in|inside|under|within)\s+(?:the\s+|my\s+)?(?:[\w./-]+/|\S+\s+(?:folder|directory)|notes|docs|files|folder)",
+                r"[.?!;](?:\s|$)|\s+(?:in|inside|under|within)\s+(?:the\s+|my\s+)?(?:[\w./-]+/|\S+\s+(?:folder|directory)|notes|docs|files|folder)",
                 value,
             )[0]
             value = re.sub(r"^(?:the\s+(?:word|words|phrase|term)\s+|the\s+|an?\s+)", "", value).strip(" ,:")
@@ -411,34 +418,61 @@ class Filler:
         value = match[1].strip().rstrip(".") if match else ""
         return [Found(value, match.start(1), match.end(1))] if match and value else []
 
-    def _optional(self, name: str, segment: str, arguments: Mapping[str, Any]) -> Any:
-        """A value for a parameter that may be left out, only where the text plainly speaks of it."""
+    def _optional(
+        self, name: str, segment: str, arguments: Mapping[str, Any], taken: Sequence[tuple[int, int]]
+    ) -> _Candidate | None:
+        """A value for a parameter that may be left out, only where the text plainly speaks of it.
+
+        A number that another parameter has (`taken`: their places) is not given a second time.
+        """
         schema = self._schema(name)
         kind = schema.get("type", "string")
         if name in self.known:
-            return self.known[name]
+            return _Candidate(self.known[name], -1, -1)
         if "enum" in schema:
             found = self._members(schema, segment) or self._members(schema, self.text)
-            return found[0].value if found else None
+            return found[0] if found else None
         if kind == "boolean":
-            return self._flag(name, segment)
+            flag = self._flag(name, segment)
+            return None if flag is None else _Candidate(flag, -1, -1)
         if kind in ("integer", "number"):
             numbers = self._numbers(name, schema, segment, strict=True)
-            return numbers[0].value if numbers else None
+            return next((item for item in numbers if item[1:] not in taken), None)
         if kind != "string":
             return None
-        about = kind_of(name, schema)
+        texts = [item for item in self._optional_texts(name, segment) if item.value not in arguments.values()]
+        return _Candidate(texts[0].value, -1, -1) if texts else None
+
+    def _optional_texts(self, name: str, segment: str) -> list[Found]:
+        about = kind_of(name, self._schema(name))
+        labelled = evidence.labelled(self.text, name)
+        if labelled:
+            return labelled
         found = self._directed(name, about)
-        if not found and about in ("folder", "email", "url", "date", "time", "path"):
-            found = self._strings(name, schema, ())
+        if not found and about in ("folder", "email", "url", "date", "time", "path", "zone"):
+            found = self._strings(name, self._schema(name), ())
             if about == "date" and segment is not self.text:
                 found = evidence.dates(segment, self.now) or found
         if not found and about in ("query", "message") and not self._wanted:
-            found = self._strings(name, schema, ())
+            found = self._strings(name, self._schema(name), ())
+        if not found and about == "message" and "reason" in words(name):
+            found = evidence.reasons(self.text)
         if not found and re.search(rf"\b{re.escape(name.replace('_', ' '))}\b", self.text, re.IGNORECASE):
-            found = [item for item in self._named(name, ()) if item.value not in arguments.values()]
-        values = [item.value for item in found if item.value not in arguments.values()]
-        return values[0] if values else None
+            found = list(self._named(name, ()))
+        return found
+
+
+def _with_those_beside(near: Sequence[Quantity], found: Sequence[Quantity], text: str) -> list[Quantity]:
+    """The numbers and those that are listed with them: `notes 1, 2 and 3`."""
+    kept = list(near)
+    for quantity in found:
+        if (
+            kept
+            and quantity not in kept
+            and re.fullmatch(r"\s*(?:,|and|or|&|,\s*and)\s*", text[kept[-1].end : quantity.start])
+        ):
+            kept.append(quantity)
+    return kept
 
 
 def _once(found: Sequence[Found]) -> list[Found]:

@@ -24,8 +24,8 @@ from agentkit.simulator.brains.arithmetic import Calculator, Node, Number, Opera
 from agentkit.simulator.brains.choose import Chooser, is_elliptical, source_for
 from agentkit.simulator.brains.continuing import going_on
 from agentkit.simulator.brains.files import FileTools, extreme
-from agentkit.simulator.brains.fill import Filler
-from agentkit.simulator.brains.schemas import as_list, as_map, required
+from agentkit.simulator.brains.fill import Filler, kind_of
+from agentkit.simulator.brains.schemas import as_list, as_map, properties, required
 from agentkit.simulator.brains.words import meanings, stem, words
 from agentkit.simulator.plan import Call, Plan
 from agentkit.simulator.request import Message, Tool
@@ -77,8 +77,10 @@ class Situation:
     turn: Turn
     prompt: str
     done: tuple[Done, ...]
-    earlier: tuple[str, ...]
-    """The names of the tools called for earlier messages, the last first."""
+    earlier: tuple[Call, ...]
+    """The calls for earlier messages, the last first."""
+    said: str
+    """The answer before the last user message."""
 
     @property
     def tools(self) -> Toolbox:
@@ -118,8 +120,12 @@ def answer(turn: Turn) -> Plan:
 def _situation(turn: Turn) -> Situation:
     last = max((place for place, message in enumerate(turn.messages) if message.role == "user"), default=-1)
     prompt = _readable(turn.messages[last].text or "") if last >= 0 else ""
-    earlier = [call.name for message in turn.messages[: max(last, 0)] for call in message.calls or ()]
-    return Situation(turn, prompt.strip(), _done(turn.messages[last + 1 :]), tuple(reversed(earlier)))
+    before = turn.messages[: max(last, 0)]
+    earlier = [call for message in before for call in message.calls or ()]
+    said = next((message.text or "" for message in reversed(before) if message.role == "assistant"), "")
+    return Situation(
+        turn, prompt.strip(), _done(turn.messages[last + 1 :]), tuple(reversed(earlier)), said[-_MOST_READ:]
+    )
 
 
 def _readable(text: str) -> str:
@@ -130,15 +136,18 @@ def _readable(text: str) -> str:
 
 def _done(messages: Sequence[Message]) -> tuple[Done, ...]:
     answers = {message.call_id: message.text or "" for message in messages if message.role == "tool"}
-    found: list[Done] = []
-    for message in messages:
-        for call in message.calls or ():
-            try:
-                arguments = as_map(json.loads(call.arguments))
-            except ValueError:
-                arguments = {}
-            found.append(Done(call.name, arguments, answers.get(call.id, "")))
-    return tuple(found)
+    return tuple(
+        Done(call.name, _arguments(call), answers.get(call.id, ""))
+        for message in messages
+        for call in message.calls or ()
+    )
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    try:
+        return as_map(json.loads(call.arguments))
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _key(name: str, arguments: Mapping[str, Any]) -> str:
@@ -153,13 +162,21 @@ def _decide(situation: Situation) -> Decision:
     return Decision()
 
 
+def _goes_on(situation: Situation) -> bool:
+    """Whether a message takes up what was said before, by its first word or by being nothing but names."""
+    start = r"(?i)\s*(?:and|what about|how about|also|then|now)\b"
+    return bool(re.match(start, situation.prompt)) or is_elliptical(situation.prompt)
+
+
 # ── Sums ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _sums(situation: Situation) -> Decision | None:
     """Sums are done with the tools that can, from the inside out, what does not depend on each other at once."""
     calculator = situation.tools.calculator
-    nodes = arithmetic.sums(situation.prompt)
+    if formula := arithmetic.formula(situation.prompt):
+        return _formula(formula, situation)
+    nodes = arithmetic.sums(situation.prompt) or arithmetic.sums(_with_the_last_result(situation))
     if not nodes:
         return None
     able = [node for node in nodes if calculator.can(node)] if calculator else []
@@ -177,6 +194,31 @@ def _sums(situation: Situation) -> Decision | None:
     if len(values) < len(able):  # a tool did not give a number
         return Decision(content=_told(situation))
     return Decision(content=_worked_out(values, steps), because="All steps are done.")
+
+
+def _formula(formula: str, situation: Situation) -> Decision | None:
+    """An expression with functions in it is handed on as it stands, where a tool takes expressions."""
+    call = situation.tools.calculator.formula(formula)
+    if call is None:
+        return None
+    for done in situation.done:
+        if done.key == _key(*call) and not tell.failed(done.answer):
+            value = arithmetic.value_in(done.answer)
+            return Decision(
+                content=f"{formula} = {arithmetic.number(value)}." if value is not None else _told(situation)
+            )
+    return Decision((call,), because="The tool takes the expression as it stands.")
+
+
+_POINTER = re.compile(r"\b(?:that|it|this|the\s+(?:result|sum|product|answer|total))\b", re.IGNORECASE)
+
+
+def _with_the_last_result(situation: Situation) -> str:
+    """The prompt with the number of the answer before it in the place of `that`; nothing where there is none."""
+    value = arithmetic.value_in(situation.said) if situation.said else None
+    if value is None or not re.search(r"\d", situation.prompt) or not _POINTER.search(situation.prompt):
+        return ""
+    return _POINTER.sub(arithmetic.number(value), situation.prompt, count=1)
 
 
 def _advance(
@@ -234,6 +276,9 @@ def _files(situation: Situation) -> Decision | None:
     which = tools.which(situation.prompt)
     if tools.lister is None or not which:
         return None
+    better = situation.tools.chooser.best(situation.prompt)[:1]
+    if which == "none" and better and better[0] not in (tools.lister, tools.reader):
+        return None
     lister, reader = tools.lister.name, tools.reader.name if tools.reader else ""
     listings = [(done.arguments, done.answer) for done in situation.done if done.name == lister]
     if not listings:
@@ -258,20 +303,37 @@ def _files(situation: Situation) -> Decision | None:
 
 def _speaks_of(situation: Situation) -> Decision | None:
     """The tools that the message speaks of, each with the part of the message that concerns it."""
-    return _call_all(situation, situation.tools.chooser.by_clause(situation.prompt))
+    decision = _call_all(situation, situation.tools.chooser.by_clause(situation.prompt))
+    if decision and not decision.calls and not situation.done and _goes_on(situation):
+        return _follow_up(situation) or decision
+    return decision
 
 
 def _follow_up(situation: Situation) -> Decision | None:
     """`And in Berlin?` means the tool that was called before."""
-    if not re.match(r"(?i)\s*(?:and|what about|how about|also|then|now)\b", situation.prompt) and not is_elliptical(
-        situation.prompt
-    ):
+    if not _goes_on(situation):
         return None
     by_name = {tool.name: tool for tool in situation.turn.tools}
-    for name in situation.earlier:
-        if name in by_name:
-            return _call_all(situation, [(by_name[name], situation.prompt)])
+    for call in situation.earlier:
+        if call.name in by_name:
+            return _again(situation, by_name[call.name], call) or _call_all(
+                situation, [(by_name[call.name], situation.prompt)]
+            )
     return None
+
+
+def _again(situation: Situation, tool: Tool, before: Call) -> Decision | None:
+    """`And for 3 days?` after `weather(city="Paris")`: what the message does not say stays as it was."""
+    filler = Filler(tool, situation.prompt, situation.turn.now, {})
+    missing = filler.missing()
+    earlier = _arguments(before)
+    if not missing or not all(name in earlier for name in missing):
+        return None
+    known = {name: earlier[name] for name in missing}
+    calls = Filler(tool, situation.prompt, situation.turn.now, known).calls()
+    if not calls or all(arguments == known for arguments in calls):
+        return None
+    return Decision(tuple((tool.name, arguments) for arguments in calls), because=f"This goes on from `{tool.name}`.")
 
 
 def _lone_tool(situation: Situation) -> Decision | None:
@@ -308,15 +370,20 @@ def _calls_of(
     tool: Tool, text: str, situation: Situation, known: Mapping[str, Mapping[str, Any]]
 ) -> list[tuple[str, Mapping[str, Any]]]:
     now = situation.turn.now
-    for part in (text, situation.prompt):
+    pointing = _points_back(text)
+    whole = text if pointing else situation.prompt  # what is said of others is not meant for `it`
+    for part in (text, whole):
         calls = Filler(tool, part, now, {}).calls()
         if calls:
             return [(tool.name, arguments) for arguments in calls]
     given = {**known.get("", {}), **known.get(tool.name, {})}
-    filler = Filler(tool, situation.prompt, now, given)
+    filler = Filler(tool, whole, now, given)
     if calls := filler.calls():
         return [(tool.name, arguments) for arguments in calls]
-    for parameter in filler.missing():
+    missing = filler.missing()
+    if pointing and (meant := _meant(missing, tool, situation)):
+        return [(tool.name, arguments) for arguments in Filler(tool, whole, now, {**given, **meant}).calls()]
+    for parameter in missing:
         source = source_for(parameter, situation.turn.tools, tool)
         if source is None:
             continue
@@ -326,6 +393,23 @@ def _calls_of(
                 return [(tool.name, arguments) for arguments in value]
         return [(source.name, arguments) for arguments in Filler(source, situation.prompt, now, {}).calls()]
     return []
+
+
+def _meant(missing: Sequence[str], tool: Tool, situation: Situation) -> dict[str, Any]:
+    """What `it` stands for: what other calls have under the same name, or what the one before has just said."""
+    done = [one for one in situation.done if one.name != tool.name and not tell.failed(one.answer)]
+    earlier = [*(one.arguments for one in done), *(_arguments(call) for call in situation.earlier)]
+    found = {name: next((one[name] for one in earlier if name in one), None) for name in missing}
+    if missing and all(value is not None for value in found.values()):
+        return found
+    schemas = properties(tool.parameters)
+    takes_text = len(missing) == 1 and kind_of(missing[0], schemas[missing[0]]) in ("query", "message", "task")
+    return {missing[0]: tell.phrase(done[-1].answer)} if takes_text and done else {}
+
+
+def _points_back(text: str) -> bool:
+    """Whether a part of a message speaks of what came of the part before it."""
+    return bool(re.search(r"\b(?:it|that|this|them|the\s+(?:result|results|answer|forecast))\b", text, re.IGNORECASE))
 
 
 def _known(done: Sequence[Done]) -> dict[str, dict[str, Any]]:

@@ -70,6 +70,8 @@ _GROUPS = (
     "population inhabitants people",
     "dice die roll rolls",
     "customer client user person",
+    "refund refunds refunded reimburse reimbursement",
+    "calendar event events appointment appointments meeting meetings schedule agenda",
 )
 
 
