@@ -67,6 +67,11 @@ class Case:
         return chat.tools
 
     @functools.cached_property
+    def forced(self) -> bool:
+        """Whether a call must be made."""
+        return bool(self.tools) and self.chat.tool_choice in ("required", "named")
+
+    @functools.cached_property
     def continues(self) -> bool:
         """Whether the last message is the beginning of the answer."""
         return self.served.prefix and bool(self.chat.messages) and self.chat.messages[-1].prefix
@@ -74,7 +79,13 @@ class Case:
     @functools.cached_property
     def prompt(self) -> list[str]:
         """The prompt in tokens, by the simulator's own count."""
-        return prompt.rendered(self.chat.messages, self.tools, thinking=self.thinking, back=self.served.reasoning_back)
+        return prompt.rendered(
+            self.chat.messages,
+            self.tools,
+            thinking=self.thinking,
+            back=self.served.reasoning_back,
+            forced=self.forced,
+        )
 
 
 Check = Callable[[Case], None]

@@ -227,6 +227,7 @@ class Simulator:
             thinking=thinking,
             budget=_budget(chat, case),
             reasoning_budget=served.reasoning_budget,
+            forced=case.forced,
         )
         logged = chat.logprobs and served.logprobs in ("yes", "plain")
         envelope = render.Envelope(

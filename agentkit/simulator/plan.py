@@ -17,11 +17,13 @@ from typing import Any, NamedTuple, cast
 from agentkit.simulator import tokens
 from agentkit.simulator.wire import Wire
 
-_BLOCK_OPEN, _BLOCK_CLOSE = 7, 4
-_CALL_OPEN, _CALL_CLOSE = 8, 5
+_BLOCK_OPEN, _BLOCK_CLOSE = 7, 7
+_CALL_OPEN, _CALL_NAME, _CALL_CLOSE = 5, 3, 9
 _PARAMETER_OPEN, _PARAMETER_VALUE, _PARAMETER_CLOSE = 8, 4, 1
 """What the markup round a call costs in tokens, so chosen that the recorded cuts come out (WIRE section 4, the table
-of budgets): with 12 tokens no call is seen, with 16 and 20 an opened one, with 24 the first key, with 32 some value."""
+of budgets): with 12 tokens no call is seen, with 16 and 20 an opened one, with 24 the first key, with 32 some value.
+The rest is chosen by recorded counts: 31 tokens for a call without arguments, and 19 for one that was forced, since
+the reply begins behind the opening then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Piece(NamedTuple):
     text: str
     cost: int
     call: int = 0
+
+
+OPENING = (Piece("markup", "<calls>", _BLOCK_OPEN), Piece("markup", "<call>", _CALL_OPEN))
+"""What opens the block of calls, and a call in it."""
 
 
 class Written(NamedTuple):
@@ -98,11 +104,18 @@ def _compact(arguments: str) -> str:
         return arguments
 
 
-def write(plan: Plan, *, thinking: bool, budget: int, reasoning_budget: int | None = None) -> Written:
-    """Say a plan in pieces, cut where `budget` tokens are spent.
+def write(
+    plan: Plan, *, thinking: bool, budget: int, reasoning_budget: int | None = None, forced: bool = False
+) -> Written:
+    """Say a plan in pieces, cut where `budget` tokens are spent. A reply that is cut ends with `length`.
 
-    Reasoning counts against the budget (WIRE section 3, `max_tokens`), unless it has a budget of its own, as R1's had
-    in January 2025. A reply that is cut ends with `length`.
+    Args:
+        plan: What is said.
+        thinking: Whether its reasoning is.
+        budget: How many tokens it may have.
+        reasoning_budget: How many more the reasoning may have, where it does not count against the budget, as R1's did
+            not in January 2025; usually it does (WIRE section 3, `max_tokens`).
+        forced: Whether the prompt ends with `OPENING`, the beginning of a call.
     """
     pieces: list[Piece] = []
     if thinking:
@@ -114,7 +127,8 @@ def write(plan: Plan, *, thinking: bool, budget: int, reasoning_budget: int | No
         pieces.append(Piece("markup", "</think>", 1))
     pieces += [Piece("text", token, 1) for token in tokens.split(plan.content)]
     if plan.calls:
-        pieces += _calls(plan.calls)
+        calls = _calls(plan.calls)
+        pieces += calls[len(OPENING) :] if forced and not plan.content else calls
     finish = plan.finish_reason or ("tool_calls" if plan.calls else "stop")
     spent = sum(piece.cost for piece in pieces)
     if spent > budget:
@@ -135,9 +149,9 @@ def _cut(pieces: list[Piece], budget: int) -> list[Piece]:
 
 def _calls(calls: Sequence[Call]) -> list[Piece]:
     """One call after the other, never interleaved (WIRE section 5, rule 3)."""
-    pieces = [Piece("markup", "", _BLOCK_OPEN)]
+    pieces = [OPENING[0]]
     for number, call in enumerate(calls):
-        pieces.append(Piece("call", call.name, _CALL_OPEN, number))
+        pieces += (OPENING[1], Piece("call", call.name, _CALL_NAME, number))
         pieces += _arguments(call.arguments, number)
         pieces.append(Piece("markup", "", _CALL_CLOSE))
     pieces.append(Piece("markup", "", _BLOCK_CLOSE))

@@ -26,7 +26,9 @@ _RESULT = ("<tool_result>",) * 3
 """The markers round a tool's answer."""
 
 
-def rendered(messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bool, back: str) -> list[str]:
+def rendered(
+    messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bool, back: str, forced: bool = False
+) -> list[str]:
     """The prompt of a request, one text per token; `len` is its count.
 
     Args:
@@ -34,6 +36,7 @@ def rendered(messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bo
         tools: The tools that the model is shown.
         thinking: Whether it thinks before it answers.
         back: The `reasoning_back` of the model: which earlier reasoning it is shown again.
+        forced: Whether a call must be made, so that its opening is part of the prompt (WIRE section 7).
     """
     shown = [_BEGIN]
     start = 0
@@ -49,6 +52,8 @@ def rendered(messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bo
         shown += _message(messages[place], with_reasoning=place >= kept)
     if not (messages and messages[-1].prefix):
         shown += (_ASSISTANT, _THINK if thinking else _THOUGHT)
+    if forced:
+        shown += reply_tokens(plan.OPENING)
     return shown
 
 

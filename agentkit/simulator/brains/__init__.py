@@ -56,13 +56,13 @@ def turn_of(case: Case, now: float) -> Turn:
         case: The request before its endpoint.
         now: Seconds since the epoch.
     """
-    chat, served, tools = case.chat, case.served, case.tools
+    chat, served = case.chat, case.served
     sampled = not case.thinking  # while thinking, temperature and top_p have no effect (WIRE section 3)
     return Turn(
         model=chat.model,
         messages=chat.messages,
-        tools=tools,
-        must_call=bool(tools) and chat.tool_choice in ("required", "named"),
+        tools=case.tools,
+        must_call=case.forced,
         thinking=case.thinking,
         effort=chat.effort,
         json=chat.response_format != "text" and served.json == "yes",
