@@ -45,8 +45,7 @@ def open_model(
         timeout: The seconds that one answer may take in all, or a `Patience` with each limit.
         proxy: The URL of a proxy; by default the environment's.
         verify: Whether the server's certificate is checked: `True`, `False`, the path of a CA file, or an `SSLContext`.
-        tool_mode: How tools are told to the model: as its row says (`"auto"`), in the request (`"native"`), or in words
-            (`"prompt"`).
+        tool_mode: How tools are told: as the row says (`"auto"`), in the request (`"native"`), in words (`"prompt"`).
 
     Returns:
         A model for `Agent(model)`; one may serve many agents, threads and event loops.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentkit.events import Delta, Emit
+from agentkit.events import Delta, Emit, Warned
 from agentkit.messages import Assistant
 from agentkit.threads import Stop
 from agentkit.tools import Tool
@@ -89,6 +89,7 @@ class Request:
         stream: Whether the caller wants to see the reply as it comes.
         restart: Whether a reply that breaks off may be asked for anew although deltas of it were shown.
         emit: Takes events; `None` when nobody looks, so that none are made.
+        warned: The warnings that the run's onlookers have heard, so that each is told once.
         encoders: What the run keeps for its models from call to call: an encoder per dialect and row.
         stop: Set when a run on threads must end at once; `None` on an event loop, where the task is cancelled.
         deadline: The `time.monotonic` value at which the run's time is over; `None` for no limit.
@@ -101,9 +102,16 @@ class Request:
     stream: bool = False
     restart: bool = False
     emit: Emit | None = None
+    warned: set[str] = field(default_factory=set[str])
     encoders: dict[Any, Encoder] = field(default_factory=dict[Any, "Encoder"])
     stop: Stop | None = None
     deadline: float | None = None
+
+    def warn(self, text: str) -> None:
+        """Tell the onlooker, once in a run, that something is not as it was asked for."""
+        if self.emit is not None and text not in self.warned:
+            self.warned.add(text)
+            self.emit(Warned(text))
 
 
 class Model(Protocol):

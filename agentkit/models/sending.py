@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from agentkit.errors import ContextOverflow, ModelError, TimedOut, Unavailable, Unreadable
-from agentkit.events import Queued, Restarted, Retried, Warned
+from agentkit.events import Queued, Restarted, Retried
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
 from agentkit.models.failures import largest, no_tools
@@ -133,7 +133,8 @@ class Sending:
             for delta in self.decoder.rest():
                 self.shown = True
                 emit(delta)
-        self._warn(other_model(self.row, self.request.tools, self.thinks, message.model))
+        if other := other_model(self.row, self.request.tools, self.thinks, message.model):
+            self.request.warn(other)
         if message.finish_reason == "insufficient_system_resource":
             raise Unavailable(
                 f"`{self.manner.name}` broke its answer off for want of resources (finish reason"
@@ -233,13 +234,9 @@ class Sending:
         self.row, warning = found
         self.body = self._encode(self.request)
         self.manner.learn(self.row)
-        self._warn(warning)
+        self.request.warn(warning)
         self._tell(0.0, f"{type(error).__name__}: {error}")
         return True
-
-    def _warn(self, warning: str | None) -> None:
-        if warning is not None and self.request.emit is not None:
-            self.request.emit(Warned(warning))
 
     def _tell(self, delay: float, why: str) -> None:
         if self.request.emit is not None:

@@ -14,6 +14,7 @@ from agentkit.errors import ConnectionLost, ModelError, Unreadable
 from agentkit.events import CallDelta, Delta, ReasoningDelta, TextDelta
 from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
+from agentkit.models.dialects.think import Thoughts
 from agentkit.models.failures import error_in, shown
 from agentkit.models.logprobs import read as read_logprobs
 from agentkit.models.sse import Events
@@ -76,6 +77,7 @@ class ChatDecoder:
         "_reasoning",
         "_rest",
         "_served",
+        "_tags",
         "_text",
         "_usage",
         "_whole",
@@ -102,6 +104,7 @@ class ChatDecoder:
         self._usage: dict[str, Any] | None = None
         self._logprobs: list[object] = []  # of a stream, a piece with each token
         self._rest: list[Delta] = []  # what only the end brought
+        self._tags = Thoughts(always=row.thinking == "always") if row.tags and row.thinking != "never" else None
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes; give what they added, or nothing where no deltas were asked for.
@@ -164,7 +167,7 @@ class ChatDecoder:
         return self.partial()
 
     def rest(self) -> Sequence[Delta]:
-        """After `finish`: the deltas of an event that the endpoint did not close."""
+        """After `finish`: the deltas of an event that the endpoint did not close, and of text that was held back."""
         return self._rest
 
     def flaw(self) -> tuple[str, str] | None:
@@ -173,6 +176,7 @@ class ChatDecoder:
 
     def partial(self) -> Assistant:
         """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""
+        self._end_tags()
         calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
         for call, told in zip(self._calls, calls, strict=True):
             call.id = told.id  # a made one stays the same, whoever asks again
@@ -211,17 +215,20 @@ class ChatDecoder:
             if thought is not None:
                 self._think(thought, out)
             if words := get("content"):
-                text.append(words if type(words) is str else self._words(words))
-                if deltas:
-                    out.append(TextDelta(text[-1]))
+                if self._tags is None and type(words) is str:
+                    text.append(words)
+                    if deltas:
+                        out.append(TextDelta(words))
+                else:
+                    self._say(words, out)
+                    text = self._text
             if parts := get("tool_calls"):
                 self._fragments(parts, out)
             if choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
                 self._ended(chunk, choice)
             if (usage := chunk.get("usage")) is not None:
                 self._usage = usage
-            if self._served is None:
-                self._served = chunk.get("model") or None
+            self._served = self._served or chunk.get("model")
 
     def _odd_payload(self, payload: bytes) -> Any:
         """An event that is no plain JSON: the end mark, nothing, half a surrogate pair, or rubbish."""
@@ -265,6 +272,38 @@ class ChatDecoder:
             self._reasoning.append(words)
             if self._deltas:
                 out.append(ReasoningDelta(words))
+            if self._tags is not None and not self._text:
+                self._tags = None  # this host tells them apart
+
+    def _say(self, content: object, out: list[Delta]) -> None:
+        """Take text, which may hold reasoning before `</think>`."""
+        words, tags = self._words(content), self._tags
+        pieces = [(False, words)] if tags is None else tags.feed(words)
+        if tags is not None and tags.late:
+            self._reasoning = [*(self._reasoning or ()), *self._text]
+            self._text = []
+        self._put(pieces, out)
+
+    def _put(self, pieces: list[tuple[bool, str]], out: list[Delta]) -> None:
+        for thought, piece in pieces:
+            if thought:
+                self._reasoning = self._reasoning or []
+                self._reasoning.append(piece)
+            else:
+                self._text.append(piece)
+            if self._deltas and piece:
+                out.append(ReasoningDelta(piece) if thought else TextDelta(piece))
+
+    def _end_tags(self) -> None:
+        """Let go of what was held back; an answer that was taken for reasoning, since no tag came, is an answer."""
+        tags, self._tags = self._tags, None
+        if tags is None:
+            return
+        self._put(tags.end(), self._rest)
+        if tags.assumed and self._finish != "length":
+            self._text, self._reasoning = self._reasoning or [], None
+            if self._deltas and self._text:
+                self._rest.append(TextDelta("".join(self._text)))
 
     def _words(self, content: object) -> str:
         """The text of content that came in parts."""
@@ -401,9 +440,7 @@ class ChatDecoder:
         if thought is not None:
             self._think(thought, out)
         if content := message.get("content"):
-            self._text.append(words := self._words(content))
-            if self._deltas and words:
-                out.append(TextDelta(words))
+            self._say(content, out)
         for _, id, name, piece in self._pieces(message.get("tool_calls") or []):
             self._grow(self._open(), id, name, piece, out)
 

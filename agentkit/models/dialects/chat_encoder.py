@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from agentkit.events import Warned
 from agentkit.messages import ToolMessage
 from agentkit.models import jsontext
 from agentkit.models.dialects.chat_history import History, Turns
@@ -35,7 +34,6 @@ class ChatEncoder:
         "_row",
         "_tail",
         "_tail_of",
-        "_told",
         "_tools",
         "_tools_of",
         "_transcript",
@@ -47,7 +45,6 @@ class ChatEncoder:
         self._head: tuple[str | None, object, bool] | None = None  # instructions, model, and whether it thinks
         self._history: History | Turns
         self._fitted: Fitted
-        self._told: tuple[str, ...] = ()  # the warnings that the run has heard
         self._tail = b""
         self._tail_of: tuple[object, object, bool] | None = None
         self._tools = b""
@@ -69,7 +66,8 @@ class ChatEncoder:
         if self._row.input:
             body = b"".join(pieces)
             long = check_length(body, request, self._row)
-            self._warn(request, (long,) if long else ())
+            if long:
+                request.warn(long)
             return body + tail
         return b"".join((*pieces, tail))
 
@@ -93,7 +91,8 @@ class ChatEncoder:
         if known is not None and known[0] is of[0] and known[1] is of[1] and known[2] is stream:
             return self._tail
         self._fitted = fitted = fit(request.settings, request.tools, self._row)
-        self._warn(request, fitted.warnings)
+        for text in fitted.warnings:
+            request.warn(text)
         fields = dict(fitted.fields)
         if stream:
             fields |= {"stream": True}
@@ -113,12 +112,6 @@ class ChatEncoder:
         self._tail = tail + (b"," + written[1:] if fields else b"}")
         self._tail_of = of
         return self._tail
-
-    def _warn(self, request: Request, warnings: tuple[str, ...]) -> None:
-        for text in warnings:
-            if request.emit is not None and text not in self._told:
-                self._told += (text,)
-                request.emit(Warned(text))
 
 
 def _defined(tool: Tool[..., Any]) -> bytes:

@@ -1,0 +1,94 @@
+"""Reasoning within the text: `<think>…</think>` before the answer, cut anywhere (WIRE section 9).
+
+Servers without a parser for reasoning hand it out so. The opening tag may be missing, since the templates of R1 and
+V3.1 end the prompt with it.
+"""
+
+from __future__ import annotations
+
+OPEN, CLOSE = "<think>", "</think>"
+
+
+class Thoughts:
+    """Splits a text as it comes: what is reasoning, and what is the answer.
+
+    A closing tag without an opening one ends reasoning too: where the model always thinks, the text before it is taken
+    for reasoning at once; else it was shown as text, and `late` says so. A tag in backquotes is talked about.
+
+    Args:
+        always: Whether the model always thinks.
+
+    Attributes:
+        late: Whether all text so far turned out to be reasoning, in the last call of `feed`.
+        assumed: Whether text was taken for reasoning though no tag has said so.
+    """
+
+    __slots__ = ("_always", "_held", "_last", "_open", "_over", "_started", "assumed", "late")
+
+    def __init__(self, *, always: bool) -> None:
+        self._always = always
+        self._held: str = ""  # what may be the beginning of a tag, or blanks before the answer
+        self._last: str = ""  # the character before it
+        self._started = False  # whether it is known how the text begins
+        self._open = False  # whether what comes is reasoning
+        self._over = False  # whether a closing tag came: from there on all is text
+        self.late = False
+        self.assumed = False
+
+    def feed(self, text: str) -> list[tuple[bool, str]]:
+        """The next piece of text as pieces, each with whether it is reasoning."""
+        self.late = False
+        text, self._held = self._held + text, ""
+        if not self._started:
+            words = text.lstrip()
+            if OPEN.startswith(words) and words != OPEN:  # also where there are blanks only
+                self._held = text
+                return []
+            self._started = True
+            if words.startswith(OPEN):
+                self._open, text = True, words[len(OPEN) :]
+            else:
+                self._open = self.assumed = self._always
+        return self._split(text)
+
+    def _split(self, text: str) -> list[tuple[bool, str]]:
+        if self._over:
+            if not self._last:
+                text = text.lstrip("\r\n")
+            self._last = self._last or text[:1]
+            return [(False, text)] if text else []
+        at = self._closes(text)
+        if at < 0:
+            kept = len(text) - _begun(text)
+            self._held = text[kept:]
+            return self._said(text[:kept])
+        self.late, self.assumed = not self._open, False
+        thought = text[:at]
+        self._open, self._over, self._last = False, True, ""
+        return [*([(True, thought)] if thought else []), *self._split(text[at + len(CLOSE) :])]
+
+    def _closes(self, text: str) -> int:
+        """Where a closing tag stands that is one, or -1."""
+        at = text.find(CLOSE)
+        while at >= 0 and (text[at - 1] if at else self._last) == "`":
+            at = text.find(CLOSE, at + 1)
+        return at
+
+    def _said(self, text: str) -> list[tuple[bool, str]]:
+        if not text:
+            return []
+        self._last = text[-1]
+        return [(self._open, text)]
+
+    def end(self) -> list[tuple[bool, str]]:
+        """What was held back, once no more comes."""
+        held, self._held = self._held, ""
+        return [(self._open, held)] if held and not self._over else []
+
+
+def _begun(text: str) -> int:
+    """How many characters at the end may be the beginning of a closing tag."""
+    for length in range(min(len(CLOSE) - 1, len(text)), 0, -1):
+        if CLOSE.startswith(text[-length:]):
+            return length
+    return 0
