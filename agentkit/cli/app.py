@@ -111,15 +111,31 @@ def sim(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     profile: Annotated[str, typer.Option(help="Which endpoint to behave like.")] = "deepseek",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE", help="Misbehave, e.g. `429:0.1` (one in ten), `stall(20s)@3` (the third); repeatable."
+        ),
+    ] = None,
+    list_faults: Annotated[bool, typer.Option("--list-faults", help="Tell all faults, and end.")] = False,
+    time_scale: Annotated[float, typer.Option(metavar="X", help="How long a second of a fault lasts.")] = 1.0,
+    script: Annotated[str, typer.Option(metavar="FILE", help="Take the replies from a TOML file.")] = "",
+    replay: Annotated[str, typer.Option(metavar="FOLDER", help="Take the replies from recorded exchanges.")] = "",
+    brain: Annotated[str, typer.Option(metavar="TARGET", help="Take them from a function: `file.py:name`.")] = "",
+    seed: Annotated[int, typer.Option(help="Decides ids, rates and all else that looks random.")] = 0,
+    log: Annotated[bool, typer.Option("--log", help="Write a line for each request to standard error.")] = False,
 ) -> None:
     """Serve the simulator for any OpenAI client.
 
     It is a rule-based stand-in, no real model: it speaks DeepSeek's wire format, checks requests as DeepSeek does,
-    and picks tools and answers by rule. It needs the extra `sim`.
+    and picks tools and answers by rule, unless they are taken from elsewhere. It needs the extra `sim`.
     """
     from agentkit.cli import serve
 
-    _end(lambda: serve.serve(host, port, profile))
+    if list_faults:
+        _end(serve.list_faults)
+    served = serve.Served(profile, fault or (), time_scale, seed, script, replay, brain, log)
+    _end(lambda: serve.serve(host, port, served))
 
 
 def _end(work: Callable[[], int]) -> NoReturn:

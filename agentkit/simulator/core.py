@@ -85,7 +85,7 @@ class Simulator:
         self.log = Log()
         self.faults = Faults(faults, seed=seed, time_scale=time_scale)
         self._handler: Handler = self._answer
-        for layer in reversed((self.log, self.faults, *layers)):
+        for layer in reversed((*layers, self.log, self.faults)):
             self._handler = _behind(layer, self._handler)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:

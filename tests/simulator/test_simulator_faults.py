@@ -617,7 +617,7 @@ def test_each_fault_is_written_as_it_is_shown(name: str) -> None:
 @both
 def test_each_fault_acts_on_some_reply(name: str, streamed: bool) -> None:
     reply = met(name, {**THINKING, "stream": streamed}, time_scale=0)
-    only_streamed = FAULTS[name].needs in ("stream", "streamed calls")
+    only_streamed = FAULTS[name].needs in ("a stream", "streamed calls")
     assert bool(reply.faults) is (streamed or not only_streamed)
     list(reply.steps)
 

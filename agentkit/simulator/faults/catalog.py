@@ -104,7 +104,7 @@ _SHAPES = (
         shape=shapes.reasoning_key,
     ),
     Fault("no-usage", "no token counts", shape=shapes.no_usage),
-    Fault("no-delta", "a last chunk without `delta`", needs="stream", shape=shapes.no_delta),
+    Fault("no-delta", "a last chunk without `delta`", needs="a stream", shape=shapes.no_delta),
 )
 
 _CARRIAGE = (
@@ -136,8 +136,8 @@ _CARRIAGE = (
         carriage=carriage.cut_utf8,
     ),
     Fault("cut-arguments", "the connection ends within arguments", needs="calls", carriage=carriage.cut_arguments),
-    Fault("no-done", "a stream without `[DONE]`", needs="stream", carriage=carriage.no_done),
-    Fault("no-finish", "a stream that ends without a reason", needs="stream", carriage=carriage.no_finish),
+    Fault("no-done", "a stream without `[DONE]`", needs="a stream", carriage=carriage.no_done),
+    Fault("no-finish", "a stream that ends without a reason", needs="a stream", carriage=carriage.no_finish),
     Fault(
         "error-inside",
         "an error where a chunk was due; 200 with an error for a body",

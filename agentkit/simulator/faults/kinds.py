@@ -85,7 +85,7 @@ class Fault:
         what: One line that says what the client meets.
         options: What it may be told.
         needs: What a reply must have for the fault to act on it: `"calls"`, `"several calls"`, `"reasoning"`,
-            `"stream"`; of one that lacks it, nothing is changed.
+            `"a stream"`, `"streamed calls"`; of one that lacks it, nothing is changed.
         reply: Answers in the endpoint's stead.
         words: Changes what is said.
         shape: Changes the JSON.
@@ -108,6 +108,6 @@ class Fault:
         """What it concerns: `"answer"` (another one comes), `"words"`, `"shape"` or `"carriage"`."""
         if self.reply is not None:
             return "answer"
-        if self.words is not None:
-            return "words"
-        return "shape" if self.shape is not None else "carriage"
+        if self.carriage is not None or self.wait is not None:
+            return "carriage"
+        return "words" if self.words is not None else "shape"

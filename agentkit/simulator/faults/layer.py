@@ -187,7 +187,7 @@ def _can(fault: Fault, exchange: Exchange, reply: Reply) -> bool:
         "": True,
         "calls": bool(calls),
         "several calls": len(calls) > 1,
-        "stream": reply.streamed,
+        "a stream": reply.streamed,
         "streamed calls": reply.streamed and bool(calls),
         "reasoning": exchange.turn is not None and exchange.turn.thinking,
     }[fault.needs]
