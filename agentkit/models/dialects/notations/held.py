@@ -8,11 +8,11 @@ a fence, which is then an example. And what follows a call may be an answer that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
-from agentkit.models.dialects.notations.found import Found, Reading, Unread, merged
+from agentkit.models.dialects.notations.found import Found, Reading, merged
 from agentkit.models.dialects.notations.source import BLANKS
 
 _SEPARATORS = BLANKS + ";,"
@@ -21,49 +21,43 @@ _SEPARATORS = BLANKS + ";,"
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」", "『": "』"}
 
 
-_NOTHING = Found()
-
-
-@dataclass(slots=True)
-class _Part:
-    """A piece of what is held.
-
-    Attributes:
-        kind: Text, a token that only orders the conversation (`<|im_end|>`), or something with calls.
-        text: The piece.
-        found: What it holds.
-    """
-
-    kind: Literal["text", "control", "call"]
-    text: str
-    found: Found = _NOTHING
+Kind = Literal["text", "control", "call"]
+"""Text, a token that only orders the conversation (`<|im_end|>`), or something that holds calls."""
 
 
 class Held:
-    """The text of a reply as far as it was scanned."""
+    """The text of a reply as far as it was scanned.
+
+    What is held stands in three lists of one length, and pieces are known by their place: so a reply with very many of
+    them makes few objects for the garbage collector to go through.
+    """
 
     __slots__ = (
         "_alone",
         "_closing",
         "_examples",
+        "_found",
+        "_kinds",
         "_last",
         "_live",
         "_newest",
-        "_parts",
         "_shown",
+        "_texts",
         "_ticked",
     )
 
     def __init__(self) -> None:
         self._shown: list[str] = []
-        self._parts: list[_Part] = []
-        self._live = 0  # how many of them hold calls, or what was begun as one
-        self._newest: _Part | None = None
-        self._alone: list[_Part] = []  # those that hold none if text follows
+        self._texts: list[str] = []
+        self._kinds: list[Kind] = []
+        self._found: list[Found | None] = []
+        self._live = 0  # how many pieces hold calls, or what was begun as one
+        self._newest = 0  # the place of the last of them
+        self._alone: list[int] = []  # those that hold none if text follows
+        self._ticked: list[int] = []  # those that may stand in an inline quotation
         self._examples = False  # whether a fence was an example: then all are
         self._closing = ""  # the quotation mark that would close one around the last of them
         self._last = ""
-        self._ticked: list[_Part] = []  # those that may stand in an inline quotation
 
     @property
     def waiting(self) -> bool:
@@ -79,23 +73,24 @@ class Held:
         if not text:
             return
         self._last = text[-1]
-        if not self._parts:
+        if not self._texts:
             self._shown.append(text)
             return
-        if self._newest is not None and self._closing and text[0] == self._closing:
+        if self._closing and text[0] == self._closing:
             self._dismiss([self._newest])
         self._closing = ""
-        self._parts.append(_Part("text", text))
+        self._add("text", text, None)
         if text.strip(_SEPARATORS):
             if self._alone:
                 self._examples = True
                 self._dismiss(self._alone)
+                self._alone = []
             if not self._live:
                 self._let_go()
 
     def control(self, text: str) -> None:
         """Add a token that only orders the conversation: it belongs to the calls beside it, if there are any."""
-        self._parts.append(_Part("control", text))
+        self._add("control", text, None)
         self._last = ""
         self._closing = ""
 
@@ -104,13 +99,13 @@ class Held:
         if found.alone and self._examples:
             self.say(text)
             return
-        found = replace(found, unread=_with_text(found.unread, text))
-        part = _Part("call", text, found)
-        self._ticked.extend([part] if ticked else [])
-        self._parts.append(part)
-        self._newest = part
+        if found.unread:
+            found = replace(found, unread=(replace(found.unread[0], text=text), *found.unread[1:]))
+        self._newest = len(self._texts)
+        self._add("call", text, found)
         self._live += 1
-        self._alone.extend([part] if found.alone else [])
+        self._alone.extend([self._newest] if found.alone else [])
+        self._ticked.extend([self._newest] if ticked else [])
         self._closing = _QUOTES.get(self._last, "")
         self._last = ""
 
@@ -125,7 +120,7 @@ class Held:
 
     def thought(self) -> None:
         """All so far was thought aloud."""
-        self._dismiss(self._parts)
+        self._dismiss(range(len(self._texts)))
 
     def shown(self) -> str:
         """What can be shown that was not given before."""
@@ -137,49 +132,51 @@ class Held:
         """The end."""
         if not self._live:
             self._let_go()
-        text = self.shown() + "".join(_outside(self._parts))
-        found = merged([part.found for part in self._parts if part.kind == "call"])
+        text = self.shown() + "".join(self._outside())
+        found = merged(
+            [found for found, kind in zip(self._found, self._kinds, strict=True) if found and kind == "call"]
+        )
         return Reading(text, found.calls, found.unread, cut)
 
-    def _dismiss(self, parts: list[_Part]) -> None:
-        """These are no calls."""
-        for part in parts:
-            if part.kind == "call":
-                part.kind = "text"
+    def _add(self, kind: Kind, text: str, found: Found | None) -> None:
+        self._kinds.append(kind)
+        self._texts.append(text)
+        self._found.append(found)
+
+    def _dismiss(self, places: Sequence[int]) -> None:
+        """What stands there is no call."""
+        for place in places:
+            if place < len(self._kinds) and self._kinds[place] == "call":
+                self._kinds[place] = "text"
                 self._live -= 1
-        if parts is self._alone:
-            self._alone = []
         if not self._live:
             self._let_go()
 
     def _let_go(self) -> None:
-        self._shown.extend(part.text for part in self._parts)
-        self._parts = []
+        self._shown.extend(self._texts)
+        self._texts = []
+        self._kinds = []
+        self._found = []
         self._alone = []
         self._ticked = []
-        self._newest = None
+        self._closing = ""
 
+    def _outside(self) -> Iterator[str]:
+        """The text outside of the calls, without what only separates them from each other and from the end.
 
-def _with_text(unread: tuple[Unread, ...], text: str) -> tuple[Unread, ...]:
-    return tuple(replace(one, text=text) for one in unread[:1]) + unread[1:]
-
-
-def _outside(parts: list[_Part]) -> Iterator[str]:
-    """The text outside of the calls, without what only separates them from each other and from the end.
-
-    Blanks between two calls, or between the last one and the end, belong to the markup, and so do control tokens beside
-    a call.
-    """
-    between: list[_Part] = []
-    after_call = False
-    for part in [*parts, _Part("call", "")]:
-        if part.kind == "control" or (part.kind == "text" and not part.text.strip(_SEPARATORS)):
-            between.append(part)
-            continue
-        if part.kind == "text":
-            yield from (one.text for one in between if not (after_call and one.kind == "control"))
-            yield part.text
-        elif not after_call:
-            yield from (one.text for one in between if one.kind == "text")
-        between.clear()
-        after_call = part.kind == "call"
+        Blanks between two calls, or between the last one and the end, belong to the markup, and so do control tokens
+        beside a call.
+        """
+        between: list[tuple[Kind, str]] = []
+        after_call = False
+        for kind, text in [*zip(self._kinds, self._texts, strict=True), ("call", "")]:
+            if kind == "control" or (kind == "text" and not text.strip(_SEPARATORS)):
+                between.append((kind, text))
+                continue
+            if kind == "text":
+                yield from (one for what, one in between if not (after_call and what == "control"))
+                yield text
+            elif not after_call:
+                yield from (one for what, one in between if what == "text")
+            between.clear()
+            after_call = kind == "call"
