@@ -12,6 +12,7 @@ from agentkit.models import transport as transports
 from agentkit.models.catalog import ModelRow, Provider, add, find
 from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
+from agentkit.models.limiter import limiter_of
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience, Transport
 
@@ -53,8 +54,7 @@ def open_model(
     Raises:
         ConfigurationError: No such model, no key, no address, or an option that cannot be.
     """
-    if name is None:
-        name = default_model()
+    name = default_model() if name is None else name
     if "," in name:
         same: dict[str, Any] = {"transport": transport, "retries": retries, "timeout": timeout, "proxy": proxy}
         return _several(name, api_key or base_url, {**same, "verify": verify, "tool_mode": tool_mode})
@@ -78,6 +78,7 @@ def open_model(
         tool_mode=tool_mode,
         also_at=provider.also_at if at_home else (),
         beta=provider.beta,
+        limiter=None if isinstance(carrier, str) else limiter_of(url, key, carrier),
     )
 
 

@@ -30,6 +30,7 @@ from agentkit.models import Fallback, open_model
 from agentkit.models.fallback import curable
 from agentkit.models.http import Clock, HttpModel
 from agentkit.models.transport import shared
+from agentkit.simulator import Simulator
 
 CURABLE = [
     (Unavailable("busy", status=503), True),
@@ -303,3 +304,24 @@ def test_evolink_has_its_second_address_by_itself_and_only_at_home():
     assert [address for address, _ in home.addresses] == ["https://direct.evolink.ai/v1", "https://api.evolink.ai/v1"]
     elsewhere = open_model("evolink:deepseek-v4-flash", api_key="k", base_url="http://127.0.0.1:1/v1")
     assert [address for address, _ in elsewhere.addresses] == ["http://127.0.0.1:1/v1"]
+
+
+@ways
+def test_a_run_begun_at_one_endpoint_ends_at_another_of_another_kind(way):
+    @tool
+    def weather(city: str) -> str:
+        """Tell the weather in a city."""
+        return f"{city}: sunny"
+
+    first, second = Simulator(faults=["402@2"]), Simulator("lkeap")
+    models = [
+        open_model("deepseek:deepseek-flash", api_key="k", transport=first.transport()),
+        open_model("lkeap:deepseek-v3", api_key="k", transport=second.transport()),
+    ]
+    agent, prompt = Agent(Fallback(models), tools=[weather]), "What is the weather in Paris?"
+    result = agent.run(prompt) if way == "run" else asyncio.run(agent.arun(prompt))
+    assert "sunny" in result.output
+    attempts = [one.attempts for one in result.messages if isinstance(one, Assistant)]
+    assert attempts[0] == ()
+    assert [len(one) for one in attempts] == [0, 1]
+    assert attempts[1][0].startswith("`deepseek:deepseek-flash` InsufficientBalance")

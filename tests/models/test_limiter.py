@@ -18,6 +18,7 @@ from agentkit.events import Queued
 from agentkit.models import open_model
 from agentkit.models.http import Clock
 from agentkit.models.limiter import HOLD, Limit, Limiter, limiter_of, named
+from agentkit.simulator import Simulator
 from agentkit.threads import Stop
 
 WORDS = (
@@ -352,3 +353,19 @@ def test_many_threads_are_served_by_an_endpoint_that_takes_three_at_once():
             thread.join(30)
     assert outputs == ["hi"] * 30
     assert handler.most <= 3
+
+
+def test_the_simulators_words_for_too_many_narrow_the_limiter():
+    simulator = Simulator(faults=["429@1"])
+    model = open_model("deepseek:deepseek-flash", api_key="k", transport=simulator.transport())
+    model.clock = Clock(sleep=lambda seconds: None)
+    assert Agent(model).run("Say hi.").output
+    ((_, limiter),) = model.addresses
+    assert " of inf under way" not in repr(limiter)
+
+
+def test_clients_that_are_brought_are_endpoints_of_their_own():
+    one, other = (
+        open_model("deepseek:deepseek-flash", api_key="k", transport=Simulator().transport()) for _ in range(2)
+    )
+    assert one.addresses[0][1] is not other.addresses[0][1]
