@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from agentkit.approval import Verdict, verdict_notes
+from agentkit.calls import interrupted
 from agentkit.errors import ConfigurationError
 from agentkit.events import Emit, Event
 from agentkit.loop import Limits, Say, adrive, drive
 from agentkit.messages import Entry, Image, Note, Part, Text, User
 from agentkit.models.request import Model, Request, Settings
 from agentkit.output import Output, with_output
-from agentkit.perform import Performer, interrupted
+from agentkit.perform import Performer
 from agentkit.result import Result
 from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
 from agentkit.threads import Stop

@@ -81,6 +81,19 @@ class CallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """The arguments of a call were not as they should be, but could not be misunderstood; its function runs.
+
+    Attributes:
+        call: The call, with the arguments as the model wrote them.
+        repairs: How often each kind of repair was made: `{"trailing comma": 1, "text for a number": 2}`.
+    """
+
+    call: ToolCall
+    repairs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """A tool's function begins to run, with arguments that passed the check."""
 
@@ -94,14 +107,16 @@ class ToolFinished:
     Attributes:
         call: The call.
         ok: Whether the tool did what it was asked.
-        seconds: How long it took, waiting for a free place included.
+        seconds: How long it took.
         traceback: The traceback of the exception that ended it, for the developer only; `None` where there was none.
+        text: All of the result's text, where the model is told a part; else `None`.
     """
 
     call: ToolCall
     ok: bool
     seconds: float
     traceback: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +155,7 @@ class Warned:
     """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
 
     A setting that the model does not take or heed, a tool choice told in words, a retired name, messages that are
-    perhaps too long, another model that answered.
+    perhaps too long, another model that answered, a result of a tool that JSON has no form for.
     """
 
     text: str
@@ -178,6 +193,7 @@ Event = (
     | Assistant
     | ToolMessage
     | Note
+    | Repaired
     | ToolStarted
     | ToolFinished
     | Retried

@@ -1,51 +1,49 @@
 """Effects carried out: the model asked, tools run, answers looked at.
 
-What thinks is shared: `Performer` checks calls, makes contexts and turns outcomes into messages. What waits is said
-twice and short: on threads, where plain functions run in daemon threads and async ones on the shared loop, and on an
-event loop, where async functions are awaited and plain ones run in daemon threads.
+What waits is said twice and short: on threads, where plain functions run in daemon threads and async ones on the
+shared loop, and on an event loop, where async functions are awaited and plain ones run in daemon threads. What thinks
+is shared: `Calls` checks calls and turns outcomes into messages, `Performer` looks at replies.
+
+A function that will not end when its time is over, or when the run is, is left behind: a thread cannot be stopped,
+and a coroutine that swallows its cancellation will not be. What it returns is ignored.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import queue
 import time
-import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agentkit import threads
-from agentkit.errors import Cancelled, LimitReached, TimedOut, ToolError, Truncated
-from agentkit.events import CallModel, CallTools, Effect, Emit, Review, ToolFinished, ToolStarted
+from agentkit.calls import Calls, Failed, Ready, timed_out
+from agentkit.errors import Cancelled, LimitReached, TimedOut, Truncated
+from agentkit.events import CallModel, CallTools, Effect, Review
 from agentkit.loop import Say
-from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, told_apart
+from agentkit.messages import Assistant, Note, told_apart
 from agentkit.models.request import Model, Request
 from agentkit.output import Output
-from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
-from agentkit.transcript import DISCARDED, WAITING
+from agentkit.tools import Tool
+from agentkit.transcript import DISCARDED
+
+Give = Callable[[tuple[Ready, object]], object]
+"""Takes a call and how it ended."""
+
+Running = dict[str, tuple[Ready, float | None, Callable[[], object]]]
+"""The calls under way, by id: each with the time at which it is given up, and what stops it."""
+
+STOP_SECONDS = 0.5
+"""How long a run that ends waits for its async tools to end, in seconds. They were cancelled; most end at once."""
 
 logger = logging.getLogger("agentkit")
 
-
-@dataclass(slots=True)
-class Ready:
-    """A call whose arguments passed the check."""
-
-    call: ToolCall
-    tool: Tool[..., Any]
-    bound: Bound
-    began: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """How a tool's function ended that did not return."""
-
-    error: BaseException
+_left: set[asyncio.Task[object]] = set()
+"""Tasks of tools that were given up; an event loop by itself does not keep them."""
 
 
 class Performer:
@@ -76,19 +74,19 @@ class Performer:
     ) -> None:
         self.model = model
         self.request = request
-        self.tools = tools
-        self.run = run
-        self.value = value
         self.output = output
+        self.calls = Calls(
+            request.transcript,
+            tools,
+            run=run,
+            value=value,
+            final=output.tool if output is not None else None,
+            show=request.emit,
+        )
         self.parallel = parallel
         self.in_caller = in_caller
 
     # What thinks, shared by both ways.
-
-    @property
-    def show(self) -> Emit | None:
-        """Takes events; `None` when nobody looks."""
-        return self.request.emit
 
     def seconds_left(self) -> float | None:
         """Seconds until the run's time is over; `None` for no limit."""
@@ -125,144 +123,6 @@ class Performer:
         if self.output is not None and (objection := self.output.objection(self.request.transcript)) is not None:
             say(objection)
 
-    def context(self, call: ToolCall, attempt: int) -> Context[Any]:
-        """What a tool may know of the run, for its parameter annotated `Context`."""
-        transcript = self.request.transcript
-        return Context(
-            value=self.value,
-            call_id=call.id,
-            tool_name=call.name,
-            attempt=attempt,
-            usage=transcript.usage,
-            messages=transcript.messages(),
-            run_id=self.run,
-            idempotency_key=f"{self.run}/{transcript.steps}/{call.id}",
-        )
-
-    def check(self, call: ToolCall) -> Ready | ToolMessage:
-        """The call, ready to run; or the answer that says what is wrong with it."""
-        tool = self.tools.get(call.name)
-        if tool is None:
-            return unknown(call, list(self.tools))
-        verdict = self.request.transcript.verdicts.get(call.id, {})
-        if "answer" in verdict:
-            return ToolMessage(call.id, call.name, str(verdict["answer"]))
-        if verdict.get("approved") is False:
-            return denied(call, str(verdict.get("reason", "")))
-        try:
-            if "arguments" in verdict:
-                call = replace(call, arguments=json.dumps(verdict["arguments"]))
-            return Ready(call, tool, bind(tool, call))
-        except ArgumentsInvalid as error:
-            return failure(call, error)
-        except Exception as error:  # a validator of the tool's own types has a defect
-            logger.warning("the arguments of tool `%s` could not be checked", call.name, exc_info=True)
-            return failure(call, error)
-
-    def begin(self, ready: Ready) -> None:
-        """Start the call's clock, and show that its function begins."""
-        ready.began = time.monotonic()
-        if self.show is not None:
-            self.show(ToolStarted(ready.call))
-
-    def close(self, ready: Ready, outcome: object, say: Say) -> None:
-        """Turn what a function returned, or how it failed, into the one answer of its call."""
-        call, trace = ready.call, None
-        if isinstance(outcome, Failed):
-            if isinstance(outcome.error, KeyboardInterrupt):
-                raise outcome.error  # stops the run; the call stays open in the transcript
-            message = failure(call, outcome.error)
-            trace = "".join(traceback.format_exception(outcome.error))
-            if not isinstance(outcome.error, ToolError):
-                logger.warning("tool `%s` failed", call.name, exc_info=outcome.error)
-        else:
-            message = answer(call, outcome, ready.tool)
-            if self.output is not None and ready.tool is self.output.tool:
-                message = replace(message, final=True)
-        say(message)
-        if self.show is not None:
-            self.show(ToolFinished(call, message.ok, time.monotonic() - ready.began, trace))
-
-    def batches(self, effect: CallTools, say: Say) -> Iterator[list[Ready]]:
-        """The calls to run, in the model's order; a sequential tool is a batch of its own.
-
-        Calls that cannot be run are answered on the way. From a call on that needs a verdict nothing is run; of those
-        behind it, the ones that need a verdict too are told of, so that all can be decided at once.
-        """
-        group: list[Ready] = []
-        held = False
-        for call in effect.calls:
-            ready = interrupted(call) if effect.interrupted else self.check(call)
-            if isinstance(ready, Ready) and self.needs_verdict(ready):
-                held = True
-                say(Note(WAITING, {"call": call.id}))
-            elif held:
-                continue
-            elif isinstance(ready, ToolMessage):
-                say(ready)
-            elif ready.tool.sequential:
-                if group:
-                    yield group
-                yield [ready]
-                group = []
-            else:
-                group.append(ready)
-        if group:
-            yield group
-
-    def needs_verdict(self, ready: Ready) -> bool:
-        """Whether the call must not be run before somebody has said so."""
-        approval = ready.tool.approval
-        if not approval or ready.call.id in self.request.transcript.verdicts:
-            return False
-        if approval is True:
-            return True
-        try:
-            return bool(approval(ready.bound.arguments))
-        except Exception:
-            logger.warning("the `approval` of tool `%s` failed, so the call waits", ready.call.name, exc_info=True)
-            return True
-
-    def attempt(self, ready: Ready) -> object:
-        """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
-        failed: Failed | None = None
-        for number in range(1, ready.tool.retries + 2):
-            try:
-                return ready.bound.call(self._context_for(ready, number))
-            except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
-                failed = Failed(error)
-                if isinstance(error, ToolError | KeyboardInterrupt):
-                    break
-        return failed
-
-    async def aattempt(self, ready: Ready) -> object:
-        """Await an async function within its time limit; the value, or `Failed`."""
-        limit = ready.tool.timeout
-        if limit is None:
-            return await self._attempts(ready)
-        try:
-            async with asyncio.timeout(limit):
-                return await self._attempts(ready)
-        except TimeoutError:  # the limit's own: the tool's were caught inside
-            return Failed(timed_out(ready.tool))
-
-    async def _attempts(self, ready: Ready) -> object:
-        failed: Failed | None = None
-        for number in range(1, ready.tool.retries + 2):
-            try:
-                return await ready.bound.acall(self._context_for(ready, number))
-            except BaseException as error:
-                task = asyncio.current_task()
-                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                    raise  # the run is stopped, or the time is over: not the tool's doing
-                failed = Failed(error)
-                if isinstance(error, ToolError | KeyboardInterrupt):
-                    break
-        return failed
-
-    def _context_for(self, ready: Ready, number: int) -> Context[Any] | None:
-        return self.context(ready.call, number) if ready.tool.wants_context else None
-
     # What waits, on threads.
 
     def perform(self, effect: Effect, say: Say) -> None:
@@ -277,56 +137,48 @@ class Performer:
                     raise
                 self.accept(message, say)
             case CallTools():
-                for batch in self.batches(effect, say):
-                    if batch[0].tool.sequential:
-                        self.begin(batch[0])
-                        self.close(batch[0], self._run_here(batch[0]), say)
+                for batch in self.calls.batches(effect, say):
+                    if batch[0].tool.sequential and not batch[0].tool.is_async:
+                        self.calls.begin(batch[0])
+                        self.calls.close(batch[0], self.in_caller(partial(self.calls.attempt, batch[0])), say)
                     else:
                         self._run_batch(batch, say)
             case Review():
                 self.review(say)
 
-    def _run_here(self, ready: Ready) -> object:
-        if ready.tool.is_async:
-            return threads.run_on_shared_loop(self.aattempt(ready)).result()
-        return self.in_caller(lambda: self.attempt(ready))
-
     def _run_batch(self, batch: Sequence[Ready], say: Say) -> None:
         done: queue.SimpleQueue[tuple[Ready, object] | None] = queue.SimpleQueue()
-        waiting, running = deque(batch), dict[str, tuple[Ready, float | None, Callable[[], object]]]()
+        waiting, running = deque(batch), Running()
         stop = self.request.stop
         forget = stop.on_set(lambda: done.put(None)) if stop is not None else None
         try:
             while waiting or running:
                 while waiting and len(running) < self.parallel:
                     ready = waiting.popleft()
-                    self.begin(ready)
-                    limit = None if ready.tool.is_async else ready.tool.timeout  # async ones keep their own
-                    until = None if limit is None else time.monotonic() + limit
-                    running[ready.call.id] = (ready, until, self._start(ready, done))
+                    self.calls.begin(ready)
+                    until = None if ready.tool.timeout is None else time.monotonic() + ready.tool.timeout
+                    running[ready.call.id] = (ready, until, self._start(ready, done.put))
                 for ready, outcome in self._finished(done, running):
                     if running.pop(ready.call.id, None) is not None:  # else it was given up already
-                        self.close(ready, outcome, say)
+                        self.calls.close(ready, outcome, say)
         finally:
             if forget is not None:
                 forget()
             for _, _, cancel in running.values():
                 cancel()
 
-    def _start(self, ready: Ready, done: queue.SimpleQueue[tuple[Ready, object] | None]) -> Callable[[], object]:
-        if ready.tool.is_async:
-            future = threads.run_on_shared_loop(self.aattempt(ready))
-            future.add_done_callback(
-                lambda future: done.put((ready, Failed(Cancelled()) if future.cancelled() else future.result()))
-            )
-            return future.cancel
-        threads.start(lambda: done.put((ready, self.attempt(ready))))
-        return lambda: None  # a thread cannot be stopped; what it returns is ignored
+    def _start(self, ready: Ready, give: Give) -> Callable[[], object]:
+        """Let a call begin; what stops it."""
+        if not ready.tool.is_async:
+            return _in_thread(lambda: give((ready, self.calls.attempt(ready))), ready, give)
+        future = threads.run_on_shared_loop(self.calls.aattempt(ready))
+        future.add_done_callback(
+            lambda future: give((ready, Failed(Cancelled()) if future.cancelled() else future.result()))
+        )
+        return future.cancel
 
     def _finished(
-        self,
-        done: queue.SimpleQueue[tuple[Ready, object] | None],
-        running: Mapping[str, tuple[Ready, float | None, Callable[[], object]]],
+        self, done: queue.SimpleQueue[tuple[Ready, object] | None], running: Running
     ) -> list[tuple[Ready, object]]:
         """Wait for the next call to end, or for the next limit to pass."""
         now = time.monotonic()
@@ -355,8 +207,12 @@ class Performer:
             case CallModel():
                 self.accept(await self._in_time(self.model.acall(self.request)), say)
             case CallTools():
-                for batch in self.batches(effect, say):
-                    await self._in_time(self._arun_batch(batch, say))
+                for batch in self.calls.batches(effect, say):
+                    if batch[0].tool.sequential and not batch[0].tool.is_async:
+                        self.calls.begin(batch[0])
+                        self.calls.close(batch[0], self.calls.attempt(batch[0]), say)
+                    else:
+                        await self._in_time(self._arun_batch(batch, say))
             case Review():
                 self.review(say)
 
@@ -374,68 +230,76 @@ class Performer:
             raise
 
     async def _arun_batch(self, batch: Sequence[Ready], say: Say) -> None:
-        if len(batch) == 1:
-            await self._arun(batch[0], say)
-            return
-        places = asyncio.Semaphore(self.parallel) if len(batch) > self.parallel else None
-        async with asyncio.TaskGroup() as group:
-            for ready in batch:
-                group.create_task(self._arun(ready, say, places))
-
-    async def _arun(self, ready: Ready, say: Say, places: asyncio.Semaphore | None = None) -> None:
-        if places is not None:
-            async with places:
-                return await self._arun(ready, say)
-        self.begin(ready)
-        if ready.tool.is_async:
-            outcome = await self.aattempt(ready)
-        elif ready.tool.sequential:
-            outcome = self.attempt(ready)
-        else:
-            outcome = await self._in_thread(ready)
-        self.close(ready, outcome, say)
-        return None
-
-    async def _in_thread(self, ready: Ready) -> object:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[object] = loop.create_future()
-
-        def give(outcome: object) -> None:
-            if not future.done():
-                future.set_result(outcome)
-
-        def job() -> None:
-            outcome = self.attempt(ready)
-            try:
-                loop.call_soon_threadsafe(give, outcome)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits for the answer any more
-                logger.debug("tool `%s` ended after its run", ready.call.name)
-
-        threads.start(job)
-        if ready.tool.timeout is None:
-            return await future
-        handle = loop.call_later(ready.tool.timeout, give, Failed(timed_out(ready.tool)))
+        # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
+        # end the event loop
+        done: asyncio.Queue[tuple[Ready, object]] = asyncio.Queue()
+        waiting, running = deque(batch), dict[str, _Away]()
         try:
-            return await future
+            while waiting or running:
+                while waiting and len(running) < self.parallel:
+                    ready = waiting.popleft()
+                    self.calls.begin(ready)
+                    running[ready.call.id] = self._astart(ready, done.put_nowait)
+                ready, outcome = await done.get()
+                if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
+                    away.stop()
+                    self.calls.close(ready, outcome, say)
         finally:
-            handle.cancel()
+            tasks = [task for away in running.values() if (task := away.stop()) is not None]
+            if tasks:
+                await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+    def _astart(self, ready: Ready, give: Give) -> _Away:
+        """Let a call begin."""
+        loop = asyncio.get_running_loop()
+        task: asyncio.Task[object] | None = None
+        if ready.tool.is_async:
+            task = loop.create_task(self.calls.aattempt(ready))
+            task.add_done_callback(
+                lambda task: give((ready, Failed(asyncio.CancelledError()) if task.cancelled() else task.result()))
+            )
+        else:
+
+            def hand_over(outcome: object) -> None:
+                try:
+                    loop.call_soon_threadsafe(give, (ready, outcome))
+                except RuntimeError:  # the loop was closed meanwhile: nobody waits for the answer any more
+                    logger.debug("tool `%s` ended after its run", ready.call.name)
+
+            _in_thread(lambda: hand_over(self.calls.attempt(ready)), ready, give)
+        seconds = ready.tool.timeout
+        late = None if seconds is None else loop.call_later(seconds, give, (ready, Failed(timed_out(ready.tool))))
+        return _Away(task, late)
 
 
-def interrupted(call: ToolCall) -> ToolMessage:
-    """The answer to a call that had none when the user spoke again. It may have begun: nobody knows."""
-    text = f"`{call.name}` was interrupted by the user; whether it did anything is not known"
-    return ToolMessage(call.id, call.name, text, ok=False)
+class _Away:
+    """A call under way on an event loop."""
+
+    __slots__ = ("_late", "_task")
+
+    def __init__(self, task: asyncio.Task[object] | None, late: asyncio.TimerHandle | None) -> None:
+        self._task = task
+        self._late = late
+
+    def stop(self) -> asyncio.Task[object] | None:
+        """Stop what goes on of it; the task, if it has not ended yet."""
+        if self._late is not None:
+            self._late.cancel()
+        if self._task is None or self._task.done():
+            return None
+        self._task.cancel()
+        _left.add(self._task)
+        self._task.add_done_callback(_left.discard)
+        return self._task
 
 
-def denied(call: ToolCall, reason: str) -> ToolMessage:
-    """The answer to a call that was not approved."""
-    why = f": {reason}" if reason else ""
-    return ToolMessage(call.id, call.name, f"`{call.name}` was not run: the user did not approve it{why}", ok=False)
-
-
-def timed_out(tool: Tool[..., Any]) -> ToolError:
-    """What the model is told of a call that took too long."""
-    return ToolError(f"`{tool.name}` did not finish within {tool.timeout:g} seconds; what it did so far is not known")
+def _in_thread(job: Callable[[], object], ready: Ready, give: Give) -> Callable[[], object]:
+    """Run a job in a daemon thread; what stops it, which is nothing: what it returns then is ignored."""
+    try:
+        threads.start(job)
+    except RuntimeError as error:  # the system gives no further thread
+        give((ready, Failed(error)))
+    return lambda: None
 
 
 def _why_cut(reason: str | None, message: Assistant, model: str) -> str:

@@ -289,10 +289,8 @@ async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: Async
     except asyncio.CancelledError as error:
         ending.error = error
         raise
-    except BaseException as error:
-        ending.error = error
-        if not isinstance(error, Exception):
-            raise
+    except BaseException as error:  # also KeyboardInterrupt, which out of a task would end the event loop
+        ending.error = error  # raised to whoever iterates the stream
     finally:
         pipe.over = True
         pipe.wake()

@@ -24,6 +24,7 @@ __all__ = [
     "ArgumentsInvalid",
     "Bound",
     "Context",
+    "Told",
     "Tool",
     "ToolResult",
     "answer",
@@ -524,28 +525,72 @@ def bind(tool: Tool[..., Any], call: ToolCall, *, complete: bool = True) -> Boun
 # What the model is told of the outcome.
 
 
-def answer(call: ToolCall, value: Any, tool: Tool[..., Any]) -> ToolMessage:
-    """The message for a value that a tool returned.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer to a call, and what onlookers should know of it beside.
+
+    Attributes:
+        message: The answer.
+        whole: All of its text, where the model is told a part; else `None`.
+        warning: What is wrong with the value that a tool returned; `""` if nothing is.
+    """
+
+    message: ToolMessage
+    whole: str | None = None
+    warning: str = ""
+
+
+def answer(call: ToolCall, value: Any, tool: Tool[..., Any]) -> Told:
+    """The answer to a call whose tool returned a value.
 
     A string is told as it is, anything else as JSON: dataclasses, models, dates, sets, decimals, bytes as base64;
-    `None` as `null`; what JSON cannot carry as a short `repr`. A text longer than `max_result` is cut in the middle.
+    `None` as `null`; what JSON cannot carry as a short `repr`, with a warning. A text longer than `max_result` is cut
+    in the middle, with the parameters that turn its pages, if there are any.
     """
     data: Any = None
+    odd: list[str] = []
     if isinstance(value, ToolResult):
-        data = None if value.data is None else values.as_json(value.data)
+        data = None if value.data is None else values.as_json(value.data, odd)
         value = value.content
-    return ToolMessage(call.id, call.name, values.cut(values.as_text(value), tool.max_result), data=data)
+    text = values.as_text(value, odd)
+    shown = values.cut(text, tool.max_result, _paging(tool)) if len(text) > tool.max_result else text
+    warning = ""
+    if odd:
+        kinds = ", ".join(f"`{kind}`" for kind in dict.fromkeys(odd[:_KINDS_SHOWN]))
+        warning = (
+            f"the result of tool `{call.name}` holds what JSON has no form for, or holds itself ({kinds});"
+            " the model is told a short `repr`. Return texts, numbers, lists and dictionaries of them, or dataclasses"
+        )
+    return Told(ToolMessage(call.id, call.name, shown, data=data), None if shown is text else text, warning)
 
 
-def failure(call: ToolCall, error: BaseException) -> ToolMessage:
-    """The message for a call that failed.
+_KINDS_SHOWN = 100
+"""So many objects without a form in JSON are looked at for their types."""
+
+_PAGING = frozenset(
+    "offset limit skip start end page page_size per_page page_number cursor head tail lines start_line end_line"
+    " from_line to_line first_line last_line max_lines max_chars max_results".split()
+)
+
+
+def _paging(tool: Tool[..., Any]) -> str:
+    """What to tell a model of the rest of a long result, where the tool has parameters that choose a part."""
+    names = [f"`{name}`" for name in tool.schema["properties"] if name.lower() in _PAGING]
+    if not names:
+        return ""
+    return f"for the rest, call `{tool.name}` again with other values of {' and '.join(names[:4])}"
+
+
+def failure(call: ToolCall, error: BaseException) -> Told:
+    """The answer to a call that failed.
 
     The words of a `ToolError` and of `ArgumentsInvalid` are the model's; of any other exception it is told the type
     only, since the text may hold secrets.
     """
     text = str(error) if isinstance(error, ToolError | ArgumentsInvalid) else ""
-    text = text or f"`{call.name}` failed (`{type(error).__name__}`)"
-    return ToolMessage(call.id, call.name, values.cut(values.clean(text), MAX_RESULT), ok=False)
+    text = values.clean(text or f"`{call.name}` failed (`{type(error).__name__}`)")
+    shown = values.cut(text, MAX_RESULT)
+    return Told(ToolMessage(call.id, call.name, shown, ok=False), None if shown is text else text)
 
 
 def unknown(call: ToolCall, names: Iterable[str]) -> ToolMessage:

@@ -16,41 +16,62 @@ _REPR = 500
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def as_text(value: Any) -> str:
+def as_text(value: Any, odd: list[str] | None = None) -> str:
     """A string as it is, anything else as JSON; never an exception.
 
     Dataclasses, pydantic models, dates, sets, decimals and enums are written as pydantic writes them, other mappings
     and collections (numpy's arrays too) as objects and arrays, bytes as base64 with a note of their length, `None` as
     `null`, NaN as `NaN`. What has no form in JSON, or holds itself, is a short `repr` without addresses.
+
+    Args:
+        value: Anything.
+        odd: Gets the type of each object that is told by its `repr`.
     """
     if isinstance(value, str):
         return clean(str.__str__(value))
     if isinstance(value, bytes | bytearray | memoryview):
         data = bytes(cast("bytes", value))
         return f"[{len(data)} bytes as base64] {base64.b64encode(data).decode()}"
-    return _json_text(value, "constants")
+    return _json_text(value, "constants", odd)
 
 
-def as_json(value: Any) -> Any:
-    """A value as JSON has it: dictionaries, lists, strings, numbers. What has no form in it is a short `repr`."""
+def as_json(value: Any, odd: list[str] | None = None) -> Any:
+    """A value as JSON has it: dictionaries, lists, strings, numbers. What has no form in it is a short `repr`.
+
+    Args:
+        value: Anything.
+        odd: Gets the type of each object that is told by its `repr`.
+    """
     from pydantic_core import from_json
 
-    return from_json(_json_text(value, "strings"))
+    return from_json(_json_text(value, "strings", odd))
 
 
-def _json_text(value: Any, nan: Literal["constants", "strings"]) -> str:
+def _json_text(value: Any, nan: Literal["constants", "strings"], odd: list[str] | None) -> str:
     from pydantic_core import to_json, to_jsonable_python
 
+    found: list[str] = []
+
+    def other(one: Any) -> Any:
+        return _in_other_form(one, found)
+
+    text: str | None = None
     with contextlib.suppress(Exception):  # half a surrogate pair, a circle, or a serializer of the value's own
-        return to_json(value, fallback=_in_other_form, bytes_mode="base64", inf_nan_mode=nan).decode()
-    try:
-        plain = to_jsonable_python(value, fallback=_in_other_form, bytes_mode="base64", inf_nan_mode=nan)
-        return clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
-    except Exception:
-        return json.dumps(safe_repr(value), ensure_ascii=False)
+        text = to_json(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan).decode()
+    if text is None:
+        found.clear()
+        try:
+            plain = to_jsonable_python(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan)
+            text = clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+        except Exception:
+            found[:] = [type(value).__name__]
+            text = json.dumps(safe_repr(value), ensure_ascii=False)
+    if odd is not None:
+        odd += found
+    return text
 
 
-def _in_other_form(value: Any) -> Any:
+def _in_other_form(value: Any, odd: list[str]) -> Any:
     """What pydantic does not know as something that it does: a path, a mapping, a collection, an array, or a `repr`."""
     if isinstance(value, os.PathLike):
         return os.fspath(cast("os.PathLike[str]", value))
@@ -60,6 +81,7 @@ def _in_other_form(value: Any) -> Any:
         return list(cast("Collection[Any]", value))
     if callable(convert := getattr(value, "tolist", None)) and not isinstance(value, type):
         return convert()
+    odd.append(type(value).__name__)
     return safe_repr(value)
 
 
@@ -84,14 +106,27 @@ def clean(text: str) -> str:
     return text
 
 
-def cut(text: str, most: int) -> str:
-    """A text of at most `most` characters: a longer one loses its middle, and says how much and what to do."""
+def cut(text: str, most: int, advice: str = "") -> str:
+    """A text of at most `most` characters: a longer one loses its middle, and says how much and what to do.
+
+    Args:
+        text: The text.
+        most: How many characters may stay, from 100.
+        advice: What to do to see the rest; asking for a smaller part, if nothing is known.
+    """
     if len(text) <= most:
         return text
-    note = ""
-    for _ in range(2):  # the note's own length depends on the numbers in it
-        gone = len(text) - most + len(note)
-        note = f"\n[… {gone:,} of {len(text):,} characters cut here; ask for a smaller part …]\n"
+    note = _note(len(text), most, advice) if advice else ""
+    if not note or len(note) > most // 2:
+        note = _note(len(text), most, "ask for a smaller part")
     room = max(0, most - len(note))
     head = room - room // 3
     return text[:head] + note + text[len(text) - room // 3 :]
+
+
+def _note(length: int, most: int, advice: str) -> str:
+    note = ""
+    for _ in range(2):  # the note's own length depends on the numbers in it
+        gone = length - most + len(note)
+        note = f"\n[… {gone:,} of {length:,} characters cut here; {advice} …]\n"
+    return note

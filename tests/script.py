@@ -1,5 +1,9 @@
 """A model that says what it is told to say: enough of the `Model` protocol for tests of everything above models."""
 
+import asyncio
+
+import pytest
+
 from agentkit.messages import Assistant, ToolCall
 
 
@@ -32,3 +36,28 @@ def says(text):
 def calls(*asked):
     """An assistant message with calls, each given as (id, name, arguments)."""
     return Assistant("", tool_calls=tuple(ToolCall(*one) for one in asked), finish_reason="tool_calls")
+
+
+ways = pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
+
+
+def go(agent, way, *args, **options):
+    """Run an agent in one of the four ways."""
+    if way == "run":
+        return agent.run(*args, **options)
+    if way == "stream":
+        with agent.stream(*args, **options) as stream:
+            for _ in stream:
+                pass
+        return stream.result
+    return asyncio.run(ago(agent, way, *args, **options))
+
+
+async def ago(agent, way, *args, **options):
+    """Run an agent in one of the two ways for event loops."""
+    if way == "arun":
+        return await agent.arun(*args, **options)
+    async with agent.astream(*args, **options) as stream:
+        async for _ in stream:
+            pass
+    return stream.result

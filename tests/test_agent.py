@@ -9,35 +9,12 @@ from typing import Annotated
 
 import pytest
 from pydantic import AfterValidator
-from script import Script, calls, says
+from script import Script, calls, go, says, ways
 
 from agentkit import Agent, Context, Limits, Settings, Tool, ToolError, tool
 from agentkit.errors import ConfigurationError, LimitReached, Truncated, Unavailable
 from agentkit.events import CallModel, CallTools, Review, ToolFinished, ToolStarted
 from agentkit.messages import Assistant, Note, ToolMessage, Usage, User
-
-ways = pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
-
-
-def go(agent, way, *args, **options):
-    """Run an agent in one of the four ways."""
-    if way == "run":
-        return agent.run(*args, **options)
-    if way == "stream":
-        with agent.stream(*args, **options) as stream:
-            for _ in stream:
-                pass
-        return stream.result
-
-    async def alone():
-        if way == "arun":
-            return await agent.arun(*args, **options)
-        async with agent.astream(*args, **options) as stream:
-            async for _ in stream:
-                pass
-        return stream.result
-
-    return asyncio.run(alone())
 
 
 @ways

@@ -31,6 +31,7 @@ from agentkit.tools import (
     MAX_RESULT,
     ArgumentsInvalid,
     Context,
+    Told,
     Tool,
     ToolResult,
     answer,
@@ -741,16 +742,44 @@ RESULTS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "text"), RESULTS, ids=lambda one: type(one).__name__)
 def test_a_result_is_told_as_text(value: Any, text: str) -> None:
-    message = answer(call(), value, weather)
+    message = answer(call(), value, weather).message
     assert message == ToolMessage("call_1", "f", text, ok=True, data=message.data)
     assert load(dump([message])) == [message]
 
 
+@pytest.mark.parametrize(
+    ("value", "kinds"),
+    [
+        (Silent(), "`Silent`"),
+        ([Silent(), {"a": Loud()}, Silent()], "`Silent`, `Loud`"),
+        (CIRCLE, "`list`"),
+        (ROUND, "`UserList`"),
+        (Endless(), "`Endless`"),
+        (Broken(), "`Broken`"),
+        (int, "`type`"),
+        (ToolResult("text", data=Silent()), "`Silent`"),
+        (ToolResult(Silent(), data=Loud()), "`Loud`, `Silent`"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_json_has_no_form_for_is_told_with_a_warning(value: Any, kinds: str) -> None:
+    warning = answer(call(), value, weather).warning
+    assert warning.startswith(
+        f"the result of tool `f` holds what JSON has no form for, or holds itself ({kinds}); the model is told a short"
+    )
+
+
+@pytest.mark.parametrize(("value", "text"), RESULTS, ids=lambda one: type(one).__name__)
+def test_what_json_has_a_form_for_is_told_without_a_warning(value: Any, text: str) -> None:
+    odd = re.search(r"<|\[\.\.\.\]", text) is not None
+    assert bool(answer(call(), value, weather).warning) == odd
+
+
 def test_an_unreadable_object_is_told_short_and_without_its_address() -> None:
-    text = answer(call(), Loud(), weather).text
+    text = answer(call(), Loud(), weather).message.text
     assert len(text) < 600
     assert "0x7f00" not in text
-    assert "0x" not in answer(call(), [lambda: 1, object()], weather).text
+    assert "0x" not in answer(call(), [lambda: 1, object()], weather).message.text
 
 
 @pytest.mark.parametrize(
@@ -768,27 +797,44 @@ def test_an_unreadable_object_is_told_short_and_without_its_address() -> None:
     ids=steady,
 )
 def test_the_data_of_a_result_is_kept_as_json_for_the_program(data: Any, kept: Any) -> None:
-    message = answer(call(), ToolResult("text", data=data), weather)
+    message = answer(call(), ToolResult("text", data=data), weather).message
     assert message == ToolMessage("call_1", "f", "text", data=kept)
     assert load(dump([message])) == [message]
 
 
 def test_a_long_result_is_cut_in_the_middle_with_a_note() -> None:
     text = "a" * 14_000 + "b" * 6_000
-    message = answer(call(), text, weather)
+    message = answer(call(), text, weather).message
     assert len(message.text) == MAX_RESULT
     head, note, tail = re.fullmatch(
         r"(a+)\n\[… ([\d,]+) of 20,000 characters cut here; ask for a smaller part …\]\n(b+)", message.text
     ).groups()  # type: ignore[union-attr]
     assert int(note.replace(",", "")) == 20_000 - len(head) - len(tail)
     exact = "a" * MAX_RESULT
-    assert answer(call(), exact, weather).text == exact
+    assert answer(call(), exact, weather) == Told(ToolMessage("call_1", "f", exact))
+    assert answer(call(), text, weather).whole == text
+
+
+def test_a_cut_result_says_how_to_turn_the_page_if_the_tool_can() -> None:
+    @tool(max_result=400)
+    def read_file(path: str, offset: int = 0, limit: int = 100) -> str:
+        return "x" * 1_000
+
+    told = answer(call(name="read_file"), read_file("a"), read_file)
+    assert re.search(
+        r"x\n\[… \d+ of 1,000 characters cut here;"
+        r" for the rest, call `read_file` again with other values of `offset` and `limit` …\]\nx",
+        told.message.text,
+    )
+    assert len(told.message.text) == 400
+    small = tool(read_file.function, name="read_file", max_result=100)
+    assert "ask for a smaller part" in answer(call(), "x" * 1_000, small).message.text, "no room for more"
 
 
 @given(st.integers(100, 400), st.integers(0, 3_000))
 def test_a_result_is_never_longer_than_max_result(most: int, length: int) -> None:
     made = tool(lambda: "", name="t", max_result=most)
-    text = answer(call(), "x" * length, made).text
+    text = answer(call(), "x" * length, made).message.text
     assert len(text) <= most
     assert (text == "x" * length) == (length <= most)
 
@@ -808,13 +854,13 @@ def test_a_result_is_never_longer_than_max_result(most: int, length: int) -> Non
     ids=steady,
 )
 def test_a_failure_tells_no_more_than_it_may(error: BaseException, text: str) -> None:
-    assert failure(call(), error) == ToolMessage("call_1", "f", text, ok=False)
+    assert failure(call(), error) == Told(ToolMessage("call_1", "f", text, ok=False))
 
 
 def test_wrong_arguments_are_told_as_a_list() -> None:
     with pytest.raises(ArgumentsInvalid) as caught:
         bind(weather, call('{"days": "many"}', "weather"))
-    message = failure(call("", "weather"), caught.value)
+    message = failure(call("", "weather"), caught.value).message
     assert not message.ok
     assert message.text == (
         "`weather` was not run, because its arguments are wrong:\n"
@@ -825,7 +871,9 @@ def test_wrong_arguments_are_told_as_a_list() -> None:
 
 
 def test_a_long_error_text_is_cut() -> None:
-    assert len(failure(call(), ToolError("x" * 50_000)).text) == MAX_RESULT
+    told = failure(call(), ToolError("x" * 50_000))
+    assert len(told.message.text) == MAX_RESULT
+    assert told.whole == "x" * 50_000
 
 
 def test_an_unknown_tool_is_told_with_those_there_are() -> None:
@@ -850,7 +898,7 @@ def test_an_unknown_tool_is_told_with_those_there_are() -> None:
     )
 )
 def test_whatever_a_tool_returns_can_be_told_and_kept(value: Any) -> None:
-    message = answer(call(), ToolResult(value, data=value), weather)
+    message = answer(call(), ToolResult(value, data=value), weather).message
     message.text.encode()
     assert load(dump([message])) == [message]
     if not isinstance(value, str | bytes):

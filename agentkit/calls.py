@@ -1,0 +1,247 @@
+"""What there is to think about the calls of a run: which may run, with what, and what the model is told of each.
+
+Nothing here waits but the functions of the tools themselves; `perform` waits, in its two ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentkit.errors import ToolError
+from agentkit.events import CallTools, Emit, Repaired, ToolFinished, ToolStarted, Warned
+from agentkit.loop import Say
+from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
+from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
+from agentkit.transcript import WAITING, Transcript
+
+logger = logging.getLogger("agentkit")
+
+
+@dataclass(slots=True)
+class Ready:
+    """A call whose arguments passed the check."""
+
+    call: ToolCall
+    tool: Tool[..., Any]
+    bound: Bound
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """How a tool's function ended that did not return."""
+
+    error: BaseException
+
+
+class Calls:
+    """The calls of one run.
+
+    Attributes:
+        transcript: What has been said.
+        tools: The tools that the model may call now, by name.
+        run: The run's id, for idempotency keys.
+        value: What the caller gave as `context=`.
+        final: The tool whose answer ends the run; `None` where there is none.
+        show: Takes events; `None` when nobody looks.
+    """
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        tools: Mapping[str, Tool[..., Any]],
+        *,
+        run: str,
+        value: Any = None,
+        final: Tool[..., Any] | None = None,
+        show: Emit | None = None,
+    ) -> None:
+        self.transcript = transcript
+        self.tools = tools
+        self.run = run
+        self.value = value
+        self.final = final
+        self.show = show
+
+    # Before a call runs.
+
+    def batches(self, effect: CallTools, say: Say) -> Iterator[list[Ready]]:
+        """The calls to run, in the model's order; a sequential tool is a batch of its own.
+
+        Calls that cannot be run are answered on the way. From a call on that needs a verdict nothing is run; of those
+        behind it, the ones that need a verdict too are told of, so that all can be decided at once.
+        """
+        group: list[Ready] = []
+        held = False
+        complete = self._reply_was_complete()
+        for call in effect.calls:
+            ready = interrupted(call) if effect.interrupted else self.check(call, complete=complete)
+            if isinstance(ready, Ready) and self.needs_verdict(ready):
+                held = True
+                say(Note(WAITING, {"call": call.id}))
+            elif held:
+                continue
+            elif isinstance(ready, ToolMessage):
+                say(ready)
+            elif ready.tool.sequential:
+                if group:
+                    yield group
+                yield [ready]
+                group = []
+            else:
+                group.append(ready)
+        if group:
+            yield group
+
+    def _reply_was_complete(self) -> bool:
+        """Whether the reply with the open calls came to its end; of one in a foreign history that may be unknown."""
+        said = (entry for entry in reversed(self.transcript) if isinstance(entry, Assistant))
+        last = next(said, None)
+        return last is not None and last.finish_reason in ("stop", "tool_calls")
+
+    def check(self, call: ToolCall, *, complete: bool = True) -> Ready | ToolMessage:
+        """The call, ready to run; or the answer that says what is wrong with it.
+
+        Args:
+            call: The call.
+            complete: Whether the reply with the call came to its end; what was cut is not mended.
+        """
+        tool = self.tools.get(call.name)
+        if tool is None:
+            return unknown(call, list(self.tools))
+        verdict = self.transcript.verdicts.get(call.id, {})
+        if "answer" in verdict:
+            return ToolMessage(call.id, call.name, str(verdict["answer"]))
+        if verdict.get("approved") is False:
+            return denied(call, str(verdict.get("reason", "")))
+        try:
+            if "arguments" in verdict:
+                call, complete = replace(call, arguments=json.dumps(verdict["arguments"])), True
+            return Ready(call, tool, bind(tool, call, complete=complete))
+        except ArgumentsInvalid as error:
+            return failure(call, error).message
+        except Exception as error:  # a validator of the tool's own types has a defect
+            logger.warning("the arguments of tool `%s` could not be checked", call.name, exc_info=True)
+            return failure(call, error).message
+
+    def needs_verdict(self, ready: Ready) -> bool:
+        """Whether the call must not be run before somebody has said so."""
+        approval = ready.tool.approval
+        if not approval or ready.call.id in self.transcript.verdicts:
+            return False
+        if approval is True:
+            return True
+        try:
+            return bool(approval(ready.bound.arguments))
+        except Exception:
+            logger.warning("the `approval` of tool `%s` failed, so the call waits", ready.call.name, exc_info=True)
+            return True
+
+    def begin(self, ready: Ready) -> None:
+        """Start the call's clock, and show that its function begins."""
+        ready.began = time.monotonic()
+        if self.show is not None:
+            if ready.bound.repairs:
+                self.show(Repaired(ready.call, ready.bound.repairs))
+            self.show(ToolStarted(ready.call))
+
+    # The function.
+
+    def attempt(self, ready: Ready) -> object:
+        """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
+        failed: Failed | None = None
+        for number in range(1, ready.tool.retries + 2):
+            try:
+                return ready.bound.call(self._context(ready, number))
+            except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
+                failed = Failed(error)
+                if isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                    break
+        return failed
+
+    async def aattempt(self, ready: Ready) -> object:
+        """Await an async function, again where its `retries` allow; the value, or `Failed`."""
+        failed: Failed | None = None
+        for number in range(1, ready.tool.retries + 2):
+            try:
+                return await ready.bound.acall(self._context(ready, number))
+            except BaseException as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                    raise  # the run is stopped, or the time is over: not the tool's doing
+                failed = Failed(error)
+                if isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                    break
+        return failed
+
+    def _context(self, ready: Ready, number: int) -> Context[Any] | None:
+        return self.context(ready.call, number) if ready.tool.wants_context else None
+
+    def context(self, call: ToolCall | None = None, attempt: int = 1) -> Context[Any]:
+        """What a tool may know of the run, for its parameter annotated `Context`; without a call, what a group may."""
+        transcript = self.transcript
+        of_run: Context[Any] = Context(
+            value=self.value, usage=transcript.usage, messages=transcript.messages(), run_id=self.run
+        )
+        if call is None:
+            return of_run
+        return replace(
+            of_run,
+            call_id=call.id,
+            tool_name=call.name,
+            attempt=attempt,
+            idempotency_key=f"{self.run}/{transcript.steps}/{call.id}",
+        )
+
+    # After it.
+
+    def close(self, ready: Ready, outcome: object, say: Say) -> None:
+        """Turn what a function returned, or how it failed, into the one answer of its call.
+
+        Raises:
+            KeyboardInterrupt: The function raised it: it stops the run, and the call stays open.
+        """
+        call, trace = ready.call, None
+        if isinstance(outcome, Failed):
+            if isinstance(outcome.error, KeyboardInterrupt):
+                raise outcome.error
+            told = failure(call, outcome.error)
+            trace = "".join(traceback.format_exception(outcome.error))
+            if not isinstance(outcome.error, ToolError):
+                logger.warning("tool `%s` failed", call.name, exc_info=outcome.error)
+        else:
+            told = answer(call, outcome, ready.tool)
+        message = told.message
+        if self.final is ready.tool and message.ok:
+            message = replace(message, final=True)
+        say(message)
+        if told.warning:
+            logger.warning("%s", told.warning)
+        if self.show is not None:
+            if told.warning:
+                self.show(Warned(told.warning))
+            self.show(ToolFinished(call, message.ok, time.monotonic() - ready.began, trace, told.whole))
+
+
+def interrupted(call: ToolCall) -> ToolMessage:
+    """The answer to a call that had none when the user spoke again. It may have begun: nobody knows."""
+    text = f"`{call.name}` was interrupted by the user; whether it did anything is not known"
+    return ToolMessage(call.id, call.name, text, ok=False)
+
+
+def denied(call: ToolCall, reason: str) -> ToolMessage:
+    """The answer to a call that was not approved."""
+    why = f": {reason}" if reason else ""
+    return ToolMessage(call.id, call.name, f"`{call.name}` was not run: the user did not approve it{why}", ok=False)
+
+
+def timed_out(tool: Tool[..., Any]) -> ToolError:
+    """What the model is told of a call that took too long."""
+    return ToolError(f"`{tool.name}` did not finish within {tool.timeout:g} seconds; what it did so far is not known")
