@@ -12,7 +12,7 @@ import pytest
 
 from agentkit import ConfigurationError, ToolError
 from agentkit_tools import _confined
-from agentkit_tools.python import python
+from agentkit_tools.python import _remove, python
 
 LACK = _confined.missing()
 confined = pytest.mark.skipif(bool(LACK), reason=f"needs a system that can confine code: {LACK}")
@@ -295,6 +295,17 @@ def test_a_folder_that_is_hard_to_remove_is_removed():
         "for n in range(100): open(f'{n}', 'w')\n"
         "for n in range(1100): os.mkdir('d'); os.chdir('d')"
     )
+
+
+def test_a_folder_that_the_code_has_put_something_else_in_place_of_is_not_followed(tmp_path):
+    """Where the code is not confined, it can do that; what it points at must not be removed."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    folder = tmp_path / "folder"
+    folder.symlink_to("precious")
+    _remove(folder)
+    assert (tmp_path / "precious" / "file").read_text() == "x"
+    _remove(tmp_path / "gone")
 
 
 def test_a_run_that_is_stopped_stops_the_code(tmp_path):

@@ -89,8 +89,7 @@ def python(
             f"`python()` cannot confine code on this system: {lack}. With `best_effort=True` it is run all the same, "
             "with limits of time, memory and output alone"
         )
-    limits = _confined.Limits(int(timeout) + 1, memory, MAX_FILE, network, required=not best_effort).to_json()
-    program = [sys.executable, "-I", "-B", "-u", "-X", "utf8", _confined.__file__, limits, "code.py"]
+    limits = _confined.Limits(int(timeout) + 1, memory, MAX_FILE, network, required=not best_effort)
     effects = "none" if not network and not best_effort else "unsafe"
 
     @tool(
@@ -105,18 +104,23 @@ def python(
         """
         if len(code) > MAX_CODE:
             raise ToolError(f"the code has {len(code):,} characters; at most {MAX_CODE:,} are run")
-        folder = Path(tempfile.mkdtemp(prefix="agentkit-"))
-        try:
-            (folder / "code.py").write_bytes(code.encode("utf-8", "replace"))
-            env = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder)}
-            ended = await _processes.run(
-                sys.executable, program, cwd=folder, env=env, timeout=timeout, max_output=max_output
-            )
-            return _processes.told(ended)
-        finally:
-            await asyncio.shield(asyncio.to_thread(_remove, folder))
+        return _processes.told(await _run(code, limits, timeout, max_output))
 
     return [run_python]
+
+
+async def _run(code: str, limits: _confined.Limits, timeout: float, max_output: int) -> _processes.Ended:
+    """Run code in a folder of its own, which is removed whatever happens."""
+    program = [sys.executable, "-I", "-B", "-u", "-X", "utf8", _confined.__file__, limits.to_json(), "code.py"]
+    folder = Path(tempfile.mkdtemp(prefix="agentkit-"))
+    try:
+        (folder / "code.py").write_bytes(code.encode("utf-8", "replace"))
+        env = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(folder), "TMPDIR": str(folder)}
+        return await _processes.run(
+            sys.executable, program, cwd=folder, env=env, timeout=timeout, max_output=max_output
+        )
+    finally:
+        await asyncio.shield(asyncio.to_thread(_remove, folder))
 
 
 def _description(timeout: float, network: bool) -> str:
@@ -129,7 +133,10 @@ def _description(timeout: float, network: bool) -> str:
 
 def _remove(folder: Path) -> None:
     """Remove a folder whatever is in it: folders too deep to walk too, and such as may not be opened."""
-    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # the code has removed it, or put something else in its place, which is none of ours
+        return
     try:
         with contextlib.suppress(OSError):  # something does not let itself be moved or removed
             while names := os.listdir(top):

@@ -16,7 +16,8 @@ holds a model that was put up to something:
 What it does not do: a program may read and send whatever the user may whom it runs as, and one that runs what it is
 given (an interpreter, a build tool, a container) is as good as a shell. Such a one is refused, unless `"*"` or further
 words say that it is meant. A folder may hold what a program obeys: a `Makefile`, or the settings of a git repository,
-of which hooks and monitors are switched off here, but not filters and drivers. Where the files are not trusted, run
+of which hooks and monitors are switched off here, but not filters and drivers. What starts a session of its own is not
+killed with the rest, and nothing is where this process is itself killed at once. Where the files are not trusted, run
 the whole agent in a container.
 """
 
@@ -101,7 +102,8 @@ def shell(
         max_output: How many bytes of output the model is told.
         env: Variables for the programs, beside a `PATH` of the allowed programs' folders and the system's. Nothing is
             taken from the environment of this process; git, for one, finds no settings without `HOME`.
-        outside: Whether arguments may name places outside the folder.
+        outside: Whether arguments may name places outside the folder. A program that shows files can then show this
+            process's own environment, keys and all (`/proc/…/environ`).
         approval: Whether each command waits for a verdict, or a function that says so.
 
     Raises:

@@ -131,12 +131,13 @@ def sql(
         """
         return base.query(statement)
 
-    if not write:
-        return [describe_database, query_database]
+    return [describe_database, query_database, *([_changing(base, approval)] if write else [])]
 
+
+def _changing(base: _Database, approval: bool | Callable[..., Any]) -> Tool[..., Any]:
     @tool(
-        side_effects="unsafe", sequential=True, approval=approval, timeout=timeout + _GIVE_UP,
-        max_result=max_chars + _NOTES,
+        side_effects="unsafe", sequential=True, approval=approval, timeout=base.timeout + _GIVE_UP,
+        max_result=base.max_chars + _NOTES,
     )  # fmt: skip
     async def change_database(statement: str) -> str:
         """Change the SQLite database: one statement, which is done as a whole or, where it fails, not at all.
@@ -146,7 +147,7 @@ def sql(
         """
         return await asyncio.to_thread(base.change, statement)
 
-    return [describe_database, query_database, change_database]
+    return change_database
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,16 +133,7 @@ def web(
         if start < 0:
             raise ToolError("`start` must be 0 or more")
         page = await site.fetch(url)
-        title, text = await asyncio.to_thread(page.text, links)
-        if start and start >= len(text):
-            raise ToolError(f"the text of the page has {len(text):,} characters, and none from {start:,} on")
-        part = text[start : start + max_chars]
-        head = f"{one_line(page.url, MAX_URL)}\n" + (f"Title: {one_line(plain(title), 300)}\n" if title else "")
-        end = start + len(part)
-        notes = f"\n[more text follows: go on with start={end}]" if end < len(text) else ""
-        if page.cut:
-            notes += f"\n[the page is longer than {amount(max_bytes, 'byte')}; the rest was not read]"
-        return f"{head}\n{part or '(no text)'}{notes}"
+        return await asyncio.to_thread(page.part, start, max_chars, links)
 
     return [fetch_page]
 
@@ -156,6 +147,23 @@ class _Page:
     charset: str
     body: bytes
     cut: bool
+
+    def part(self, start: int, most: int, links: bool) -> str:
+        """So many characters of the text from one on, under the address and the title.
+
+        Raises:
+            ToolError: There are none.
+        """
+        title, text = self.text(links)
+        if start and start >= len(text):
+            raise ToolError(f"the text of the page has {len(text):,} characters, and none from {start:,} on")
+        part = text[start : start + most]
+        head = f"{one_line(self.url, MAX_URL)}\n" + (f"Title: {one_line(plain(title), 300)}\n" if title else "")
+        end = start + len(part)
+        notes = f"\n[more text follows: go on with start={end}]" if end < len(text) else ""
+        if self.cut:
+            notes += f"\n[the page is longer than {amount(len(self.body), 'byte')}; the rest was not read]"
+        return f"{head}\n{part or '(no text)'}{notes}"
 
     def text(self, links: bool) -> tuple[str, str]:
         """Title and text."""
