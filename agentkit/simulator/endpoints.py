@@ -139,6 +139,9 @@ DEEPSEEK_V32_EXP = replace(
     ),
     thinking_field=False,
     words=MappingProxyType(_WORDS_2025),
+    # The documents' own sample adds up the content of every delta without reasoning, the first one's, too. No recording
+    # of that time says otherwise; those of December have null there.
+    wire=replace(_WIRE_2025, opening_thinking=""),
 )
 
 DEEPSEEK_R1 = replace(

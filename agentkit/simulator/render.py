@@ -245,8 +245,8 @@ def _head(envelope: Envelope) -> str:
 def _first(envelope: Envelope) -> str:
     wire = envelope.wire
     if wire.both_texts and envelope.thinking:
-        return f'{{"role":"assistant","content":null,"{wire.reasoning}":""}}'
-    return f'{{"role":"assistant","content":{"null" if wire.opening is None else chr(34) * 2}}}'
+        return f'{{"role":"assistant","content":{json.dumps(wire.opening_thinking)},"{wire.reasoning}":""}}'
+    return f'{{"role":"assistant","content":{json.dumps(wire.opening)}}}'
 
 
 def _deltas(envelope: Envelope, written: Written) -> Iterator[tuple[Piece, str]]:

@@ -22,7 +22,8 @@ class Wire:
         sorted: Whether the keys of a whole reply stand in alphabetical order.
         reasoning: The key of the reasoning; empty where it stands in the text, between `<think>` and `</think>`.
         both_texts: Whether a delta of a thinking reply has the reasoning and the content, one of them null.
-        opening: The content of the first delta: `""` or null; `""` is null, too, where the reply thinks.
+        opening: The content of the first delta: `""` or null.
+        opening_thinking: The same where the reply thinks and `both_texts` holds: null as recorded, or `""`.
         call_index: Whether calls of a whole reply have an index.
         opener: What the first delta of a call holds of its arguments: nothing, the first piece, or all of them.
         repeated: Whether id, type and name stand in each fragment of a call.
@@ -49,6 +50,7 @@ class Wire:
     reasoning: Literal["reasoning_content", "reasoning", ""] = "reasoning_content"
     both_texts: bool = True
     opening: Literal[""] | None = ""
+    opening_thinking: Literal[""] | None = None
     call_index: bool = True
     opener: Literal["empty", "first", "whole"] = "empty"
     repeated: bool = False
