@@ -198,7 +198,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _build(cast("type[Any]", hint), cast("dict[str, Any]", value), where)
     if hint is float and type(value) is int:
         return float(value)
-    if hint is Any or type(value) is hint:
+    if hint is Any or (type(value) is hint and hint is not datetime):
         return value
     words: dict[Any, str] = {tuple: "list", Mapping: "table", datetime: "date, or a time with its offset"}
     said = f"a {words.get(origin or hint) or getattr(hint, '__name__', hint)}"
