@@ -135,7 +135,7 @@ def test_a_text_that_can_name_no_tool_is_left_alone(text: str, cuts: list[int]) 
         assert shown + reader.finish().text == text
 
 
-@given(st.text(st.characters(exclude_characters="<|｜[{`"), max_size=60), NOTATIONS)
+@given(st.text(st.characters(exclude_characters="<|｜[{`\\"), max_size=60), NOTATIONS)
 def test_plain_text_is_shown_at_once(text: str, notations: frozenset[str]) -> None:
     reader = Reader({"\x00": None}, notations)
     shown = ""

@@ -43,7 +43,8 @@ _OBSERVATION: Final = "observation:"
 _STOPS: Final = STARTS + "`[{\n"
 _GOES_ON: Final = {
     "<": tags.SECONDS,
-    **dict.fromkeys(STARTS[1:], frozenset(BARS + "Dd\\/")),
+    **dict.fromkeys(BARS[:2], frozenset(BARS + "Dd\\/")),
+    "\\": frozenset(BARS),
     "{": frozenset(BLANKS + '"'),
     "[": frozenset(BLANKS + '{"' + _THOUGHT_IN_BRACKETS[0][1] + mistral.MARK[1]),
 }
@@ -204,9 +205,10 @@ class Reader:
                     yield from src.blanks(" \t\r")
                     still_open = (yield from src.next()) not in ("", "\n")
             src.run("\n")
-            if still_open and (yield from src.next()):
-                src.take(int(src.text[src.at] == "\n"))
             self._spill()
+            if still_open and (yield from src.next()) == "\n":
+                src.take(1)
+                self._spill()
 
     def _ticks(self) -> Steps[None]:
         """Backticks open an inline quotation, or close it if there are as many."""

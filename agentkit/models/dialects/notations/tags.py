@@ -18,8 +18,8 @@ from agentkit.models.dialects.notations.source import BLANKS, Source, Steps
 BARS = "|｜‖￨│┃∣❘⏐¦"
 """Bars that stand beside the words of special tokens."""
 
-STARTS = "<" + BARS[:2]
-"""What a tag begins with. The marker of DSML is also seen without its `<`."""
+STARTS = "<\\" + BARS[:2]
+"""What a tag begins with. The marker of DSML is also seen without its `<`, and with its bars escaped."""
 
 NAMED = frozenset({"invoke", "parameter", "toolcall", "functioncall", "function", "param"})
 """Words that may have attributes, `name="…"`, or a value, `=…`."""
@@ -149,7 +149,7 @@ def content(src: Source, opening: Tag, words: frozenset[str], follow: frozenset[
         words: What the closing tag may be.
         follow: What the tag behind it may be.
     """
-    starts = "</" + BARS[:2] if opening.headless else "<"
+    starts = STARTS + "/" if opening.headless else "<"
     pieces: list[str] = []
     while True:
         pieces.append((yield from src.until(starts)))
@@ -252,7 +252,7 @@ class _Look:
             return None
         if char in _JOINTS or (char == ":" and (self._bars or self._word in _MARKERS)):
             return None
-        return None if self._bars and char in " \\" else False
+        return None if (self._bars and char == " ") or (char == "\\" and (self._bars or not self._word)) else False
 
     def _attribute(self, char: str) -> bool | None:
         rest = self._rest
