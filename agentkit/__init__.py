@@ -22,6 +22,7 @@ from agentkit.models.request import Settings
 from agentkit.result import Result
 from agentkit.stream import AsyncStream, Stream
 from agentkit.tools import Context, Tool, ToolResult, tool
+from agentkit.toolset import Toolset
 
 __all__ = [
     "Agent",
@@ -53,6 +54,7 @@ __all__ = [
     "ToolMessage",
     "ToolResult",
     "ToolStarted",
+    "Toolset",
     "Truncated",
     "Unavailable",
     "Usage",
@@ -65,16 +67,19 @@ __all__ = [
 
 def close() -> None:
     """Close every connection and thread that runs have left open for the next one; new runs open new ones."""
-    from agentkit import threads
+    from agentkit import threads, toolset
     from agentkit.models import transport
 
+    toolset.close_all()
     transport.close_all()
     threads.close()
 
 
 async def aclose() -> None:
     """`close` for programs on an event loop: also waits until the connections of the running loop are closed."""
+    from agentkit import toolset
     from agentkit.models import transport
 
+    await toolset.aclose_all()
     await transport.aclose_all()
     close()

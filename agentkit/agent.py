@@ -22,7 +22,8 @@ from agentkit.perform import Performer
 from agentkit.result import Result
 from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
 from agentkit.threads import Stop
-from agentkit.tools import Context, Tool, as_tools
+from agentkit.tools import Context, Tool
+from agentkit.toolset import Toolset
 from agentkit.transcript import RUN, Transcript
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ History = Iterable[Entry] | Result[Any]
 @dataclass(frozen=True, slots=True)
 class _Override:
     model: Model | str | None
-    tools: dict[str, Tool[..., Any]] | None
+    tools: Toolset | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Agent(Generic[OutputT]):
         model: A name (`"provider:model"`, a bare name of the catalog, `"sim:model"`) or a `Model`; `None` reads
             `$AGENTKIT_MODEL` when a run begins.
         instructions: What is said to the model before all else: a text, or a function of the run's `Context`.
-        tools: Functions and `Tool`s that the model may call; plain functions are made tools.
+        tools: Functions, `Tool`s and `Toolset`s that the model may call; plain functions are made tools.
         output: The type of the answer: `str`, or any type that a tool's parameter may have.
         settings: Fields of every request.
         limits: What a run may spend; by default 25 model calls.
@@ -142,17 +143,17 @@ class Agent(Generic[OutputT]):
         self.parallel = parallel
         self._model = model
         self._output: Output[Any] | None = None if output is str else Output(output)
-        self._tools = as_tools(tools)
+        self._tools = Toolset(tools)
         self._opened: dict[str, Model] = {}
         self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
 
     @property
     def tools(self) -> tuple[Tool[..., Any], ...]:
-        """The tools, in the order given."""
-        return tuple(self._tools.values())
+        """The tools that are known before a run, in the order given."""
+        return self._tools.tools
 
     def __repr__(self) -> str:
-        return f"Agent({self._model!r}, tools=[{', '.join(self._tools)}])"
+        return f"Agent({self._model!r}, tools=[{', '.join(tool.name for tool in self.tools)}])"
 
     def run(
         self,
@@ -297,7 +298,7 @@ class Agent(Generic[OutputT]):
     @contextlib.contextmanager
     def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
         """Use another model or other tools for the runs that begin within the block, in this thread or task."""
-        token = self._override.set(_Override(model, None if tools is None else as_tools(tools)))
+        token = self._override.set(_Override(model, None if tools is None else Toolset(tools)))
         try:
             yield
         finally:
@@ -320,8 +321,8 @@ class Agent(Generic[OutputT]):
         if session is not None:
             raise ConfigurationError(f"`session={session!r}`: sessions are not built yet; hand `history=` on instead")
         override = self._override.get()
-        tools = self._tools if override is None or override.tools is None else override.tools
-        tools = with_output(tools, self._output)
+        group = self._tools if override is None or override.tools is None else override.tools
+        tools = with_output(group.named(), self._output)
         answering = self._resolve((override.model if override else None) or model or self._model)
         limits = limits or self.limits
         run = secrets.token_hex(6)
@@ -346,7 +347,14 @@ class Agent(Generic[OutputT]):
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
         )
         performer = Performer(
-            answering, request, tools, run=run, value=context, output=self._output, parallel=self.parallel
+            answering,
+            request,
+            tools,
+            run=run,
+            value=context,
+            output=self._output,
+            group=group if group.changes else None,
+            parallel=self.parallel,
         )
 
         def say(entry: Entry) -> None:

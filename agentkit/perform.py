@@ -11,6 +11,7 @@ and a coroutine that swallows its cancellation will not be. What it returns is i
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import queue
 import time
@@ -27,8 +28,9 @@ from agentkit.events import CallModel, CallTools, Effect, Review
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, told_apart
 from agentkit.models.request import Model, Request
-from agentkit.output import Output
+from agentkit.output import Output, with_output
 from agentkit.tools import Tool
+from agentkit.toolset import OFFERED, Opened, Toolset, names_offered
 from agentkit.transcript import DISCARDED
 
 Give = Callable[[tuple[Ready, object]], object]
@@ -56,6 +58,7 @@ class Performer:
         run: The run's id, for idempotency keys.
         value: What the caller gave as `context=`.
         output: How the answer gets its type; `None` for a text.
+        group: Says at each step which tools there are; `None` where they are always the same.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
     """
@@ -69,12 +72,15 @@ class Performer:
         run: str,
         value: Any = None,
         output: Output[Any] | None = None,
+        group: Toolset | None = None,
         parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
     ) -> None:
         self.model = model
         self.request = request
         self.output = output
+        self.group = group
+        self._asked = False  # whether the group has said which tools there are
         self.calls = Calls(
             request.transcript,
             tools,
@@ -118,6 +124,46 @@ class Performer:
             _why_cut(reason, message, self.model.name), finish_reason=reason, text=message.text, partial=message
         )
 
+    def offer(self, opened: Opened, say: Say) -> None:
+        """Ask the group which tools to offer at this step; a choice that changes is noted."""
+        assert self.group is not None
+        transcript = self.request.transcript
+        chosen = self.group.named(self.calls.context(), opened)
+        known = names_offered(transcript)
+        if list(chosen) != (list(self.group.named(None, opened)) if known is None else known):
+            say(Note(OFFERED, {"names": list(chosen)}))
+        self._take(chosen)
+
+    def recall(self, opened: Opened) -> None:
+        """Take the tools that the model was offered when it made the open calls, as the transcript says."""
+        assert self.group is not None
+        every = self.group.named(None, opened)
+        known = names_offered(self.request.transcript)
+        if known is not None:
+            every = {**every, **self.group.named(self.calls.context(), opened)}
+            every = {name: every[name] for name in known if name in every}
+        self._take(every)
+
+    def _take(self, tools: dict[str, Tool[..., Any]]) -> None:
+        self._asked = True
+        self.calls.tools = with_output(tools, self.output)
+        offered = tuple(self.calls.tools.values())
+        before = self.request.tools
+        if len(offered) != len(before) or any(one is not other for one, other in zip(offered, before, strict=True)):
+            # else they stay the same tuple, which was encoded already
+            self.request = replace(self.request, tools=offered)
+
+    def _must_ask(self, effect: Effect) -> bool:
+        if self.group is None or isinstance(effect, Review):
+            return False
+        return isinstance(effect, CallModel) or not self._asked
+
+    def _ask(self, effect: Effect, opened: Opened, say: Say) -> None:
+        if isinstance(effect, CallModel):
+            self.offer(opened, say)
+        else:
+            self.recall(opened)
+
     def review(self, say: Say) -> None:
         """Look at the answer: say what is wrong with it, or nothing."""
         if self.output is not None and (objection := self.output.objection(self.request.transcript)) is not None:
@@ -127,6 +173,8 @@ class Performer:
 
     def perform(self, effect: Effect, say: Say) -> None:
         """Carry out one effect in the calling thread; every message goes through `say`."""
+        if self._must_ask(effect):
+            self._ask(effect, self._opened(), say)
         match effect:
             case CallModel():
                 try:
@@ -145,6 +193,24 @@ class Performer:
                         self._run_batch(batch, say)
             case Review():
                 self.review(say)
+
+    def _opened(self) -> Opened:
+        """What the lifetimes gave that live on the shared loop."""
+        assert self.group is not None
+        future = threads.run_on_shared_loop(self.group.opened())
+        forget = self.request.stop.on_set(future.cancel) if self.request.stop is not None else None
+        try:
+            return future.result(self.seconds_left())
+        except TimeoutError as error:
+            if future.done():
+                raise  # entering raised it
+            raise self.out_of_time() from error
+        except concurrent.futures.CancelledError as error:
+            raise Cancelled("the run was stopped from outside") from error
+        finally:
+            future.cancel()
+            if forget is not None:
+                forget()
 
     def _run_batch(self, batch: Sequence[Ready], say: Say) -> None:
         done: queue.SimpleQueue[tuple[Ready, object] | None] = queue.SimpleQueue()
@@ -203,6 +269,8 @@ class Performer:
 
     async def aperform(self, effect: Effect, say: Say) -> None:
         """Carry out one effect on the running event loop; every message goes through `say`."""
+        if self.group is not None and self._must_ask(effect):
+            self._ask(effect, await self._in_time(self.group.opened()), say)
         match effect:
             case CallModel():
                 self.accept(await self._in_time(self.model.acall(self.request)), say)

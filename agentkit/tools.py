@@ -18,7 +18,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Union
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
-from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict_form
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict_form, tool_name
 
 __all__ = [
     "ArgumentsInvalid",
@@ -251,6 +251,17 @@ class Tool(Generic[P, R_co]):
         """The options by name, to make another tool like this one."""
         return {name: getattr(self, name) for name in _OPTIONS}
 
+    def renamed(self, name: str) -> Tool[P, R_co]:
+        """The same tool under another name.
+
+        Raises:
+            ConfigurationError: Endpoints do not take the name.
+        """
+        made = Tool(self.function, shape=self._shape, **self.options())
+        made.name = tool_name(None, self._shape.source, name)
+        made.is_method = self.is_method
+        return made
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function, as if it were no tool."""
         return self.function(*args, **kwargs)
@@ -447,7 +458,12 @@ class Bound:
 
     def __init__(self, tool: Tool[..., Any], arguments: str, *, complete: bool = True) -> None:
         self.tool = tool
-        taken = tool.shape.take(arguments, complete=complete)
+        try:
+            taken = tool.shape.take(arguments, complete=complete)
+        except ArgumentsInvalid as error:
+            if error.tool == tool.name:
+                raise
+            raise ArgumentsInvalid(tool.name, error.problems) from None  # the model knows it by another name
         self.repairs: Mapping[str, int] = taken.repairs
         self._text = taken.text
         self._given: dict[str, Any] | None = taken.given

@@ -17,7 +17,7 @@ MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("agentk
 FACE = """
     Agent AgentkitError Answer Approve Assistant AsyncStream ConfigurationError Context Deny Event Finished Image
     LimitReached Limits Message ModelError ReasoningDelta Result RunError Settings Stream TextDelta Tool ToolCall
-    ToolError ToolFinished ToolMessage ToolResult ToolStarted Truncated Unavailable Usage User aclose close tool
+    ToolError ToolFinished ToolMessage ToolResult ToolStarted Toolset Truncated Unavailable Usage User aclose close tool
 """.split()
 """A name is added here when it is meant to be kept for good."""
 

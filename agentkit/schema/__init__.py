@@ -23,8 +23,19 @@ from __future__ import annotations
 from agentkit.schema.arguments import ArgumentsInvalid, Problem
 from agentkit.schema.given import Given
 from agentkit.schema.shape import Shape, read
-from agentkit.schema.signature import Source, find_hidden
+from agentkit.schema.signature import Source, find_hidden, tool_name
 from agentkit.schema.strict import strict_form
 from agentkit.schema.taken import Taken
 
-__all__ = ["ArgumentsInvalid", "Given", "Problem", "Shape", "Source", "Taken", "find_hidden", "read", "strict_form"]
+__all__ = [
+    "ArgumentsInvalid",
+    "Given",
+    "Problem",
+    "Shape",
+    "Source",
+    "Taken",
+    "find_hidden",
+    "read",
+    "strict_form",
+    "tool_name",
+]
