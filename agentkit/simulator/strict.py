@@ -78,7 +78,7 @@ def _keywords(body: Mapping[str, Any], known: frozenset[str], place: str) -> str
     if unknown:
         return f"{place}: `{unknown[0]}` is not supported in strict mode"
     form = body.get("format")
-    if form is not None and form not in _FORMATS:
+    if form is not None and (not isinstance(form, str) or form not in _FORMATS):
         return f"{place}: the format `{form}` is not supported in strict mode"
     return ""
 
@@ -100,7 +100,7 @@ def _any_of(body: Mapping[str, Any], place: str) -> str:
 def _list_of_types(body: Mapping[str, Any], kinds: list[Any], place: str) -> str:
     known: frozenset[str] = frozenset()
     for kind in kinds:
-        if kind not in _KEYWORDS or kind in ("object", "array"):
+        if not isinstance(kind, str) or kind not in _KEYWORDS or kind in ("object", "array"):
             return f"{place}: `type` may list only strings, numbers, booleans and null"
         known |= _KEYWORDS[kind]
     return _keywords(body, known, place)
@@ -112,7 +112,10 @@ def _object(body: Mapping[str, Any], place: str) -> str:
         return f"{place} must have properties"
     if body.get("additionalProperties") is not False and (properties or "additionalProperties" in body):
         return f"{place} must have `additionalProperties` set to false"
-    required: Any = body.get("required") or []
+    given = body.get("required") or []
+    if not isinstance(given, list):
+        return f"{place}: `required` must be a list"
+    required = cast("list[Any]", given)
     missing = [name for name in properties if name not in required]
     if missing:
         return f"{place}: `{missing[0]}` must be in `required`"

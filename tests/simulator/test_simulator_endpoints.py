@@ -356,7 +356,7 @@ schemas = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["type", "properties", "required", "additionalProperties", "items", "anyOf", "$ref", "$defs", "enum"]
+                ["type", "properties", "required", "additionalProperties", "items", "anyOf", "$ref", "$defs", "format"]
             ),
             inner,
             max_size=4,

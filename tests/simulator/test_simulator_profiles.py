@@ -301,6 +301,16 @@ def test_reasoning_on_a_prefix_is_fine() -> None:
     assert reply.status == 200
 
 
+@rule("5.thinking")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("deepseek-r1", ""), ("deepseek-v3.2-exp", ""), ("deepseek-v3.2", None), ("deepseek-v4", None)],
+)
+def test_the_first_delta_of_thoughts_has_an_empty_text_or_none(name: str, content: str | None) -> None:
+    first = deltas(name, to("deepseek-reasoner"), Plan("Hi.", reasoning="Hm."))[0]
+    assert first == {"role": "assistant", "content": content, "reasoning_content": ""}
+
+
 @rule("6.current_turn")
 def test_v32_wants_the_reasoning_of_the_current_turn_alone() -> None:
     earlier = [*ANSWERED, {"role": "assistant", "content": "Sunny."}]
