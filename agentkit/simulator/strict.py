@@ -112,7 +112,7 @@ def _object(body: Mapping[str, Any], place: str) -> str:
         return f"{place} must have properties"
     if body.get("additionalProperties") is not False and (properties or "additionalProperties" in body):
         return f"{place} must have `additionalProperties` set to false"
-    given = body.get("required") or []
+    given: Any = body.get("required") or []
     if not isinstance(given, list):
         return f"{place}: `required` must be a list"
     required = cast("list[Any]", given)
