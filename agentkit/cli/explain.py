@@ -79,7 +79,8 @@ def _limits(row: ModelRow) -> list[tuple[str, object]]:
 
 
 def _abilities(provider: Provider, row: ModelRow) -> list[tuple[str, object]]:
-    lines: list[tuple[str, object]] = [("tools", f"up to {row.max_tools}" if row.tools else "no function calling")]
+    tools = f"up to {row.max_tools}" if row.tools else "no function calling: told in words"
+    lines: list[tuple[str, object]] = [("tools", tools)]
     if row.tools:
         choices = [choice if choice in CHOICES else "a tool's name" for choice in row.choices]
         lines.append(("tool_choice", choices))
@@ -108,7 +109,7 @@ def _settings(row: ModelRow) -> list[tuple[str, object]]:
         ("takes only", row.takes),
         ("not sent", row.drops),
         ("without effect", row.ignores),
-        ("while thinking, too", row.ignores_thinking),
+        ("while thinking, too", row.ignores_thinking if row.thinking != "never" else ()),
     ):
         if names:
             lines.append((label, list(names)))

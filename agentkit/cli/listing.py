@@ -6,7 +6,7 @@ import json as jsonlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.cli.exit import DONE
 from agentkit.cli.text import clean, one_line
@@ -88,9 +88,9 @@ def _sections(sections: Sequence[tuple[str, Sequence[tuple[str, object]]]]) -> i
     rows: list[tuple[object, ...]] = []
     for head, lines in sections:
         rows.append((head, ""))
-        rows += [
-            (f"  {label}", ", ".join(map(str, value)) if isinstance(value, list) else value) for label, value in lines
-        ]
+        for label, value in lines:
+            joined = ", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+            rows.append((f"  {label}", joined))
     _table(("", ""), rows, headed=False)
     return DONE
 

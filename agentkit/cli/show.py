@@ -29,6 +29,7 @@ from agentkit.events import (
     TextDelta,
     ToolFinished,
     ToolStarted,
+    Warned,
 )
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
 from agentkit.result import Result
@@ -123,7 +124,7 @@ class Screen:
                 self._sum_up(result)
             case Note("run", data):
                 self._line(f"{data.get('model', '')} · run {data.get('id', '')}", style="dim")
-            case Retried() | Queued() | Restarted() | FellBack():
+            case Retried() | Queued() | Restarted() | FellBack() | Warned():
                 self._trouble(event)
             case _:
                 pass
@@ -196,8 +197,10 @@ class Screen:
 
     # Everything else.
 
-    def _trouble(self, event: Retried | Queued | Restarted | FellBack) -> None:
+    def _trouble(self, event: Retried | Queued | Restarted | FellBack | Warned) -> None:
         match event:
+            case Warned(text):
+                self._line(self._head("note", style="yellow"), one_line(text, 400))
             case Retried(attempt, delay, error):
                 text = f"attempt {attempt} failed: {one_line(error)}; again in {delay:.1f} s"
                 self._line(self._head("retry", style="yellow"), text)

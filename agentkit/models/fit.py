@@ -108,8 +108,8 @@ def _check(settings: Settings, tools: Sequence[Tool[..., Any]], row: ModelRow) -
     choice = settings.tool_choice
     if tools and not row.tools:
         raise ConfigurationError(
-            f"`{row.name}` has no function calling, but {len(tools)} tool(s) are given; use a model that has it"
-            " (a mode that tells a model of tools in words is not built yet)"
+            f"`{row.name}` has no function calling, but {len(tools)} tool(s) are given; use a model that has it,"
+            " or `tool_mode='auto'`, which tells it of tools in words"
         )
     if len(tools) > row.max_tools:
         raise ConfigurationError(
