@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 app = typer.Typer(
     name="agentkit",
@@ -79,20 +80,46 @@ def run(
     _end(lambda: run.run(target, prompt, model, json=json))
 
 
-@app.command()
-def tools(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET", help=f"{TARGET}: an Agent, or a module of @tool functions.", show_default=False
-        ),
-    ],
+class _ShowFirst(TyperGroup):
+    """`agentkit tools TARGET` is `agentkit tools show TARGET`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+tools_app = typer.Typer(cls=_ShowFirst, no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(tools_app, name="tools", help="Show the tools of an agent or module (the default), or check them.")
+ToolTarget = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help=f"{TARGET}: an Agent, or a module of @tool functions.", show_default=False),
+]
+
+
+@tools_app.command()
+def show(
+    target: ToolTarget,
     json: Annotated[bool, typer.Option("--json", help="Write the definitions as they are sent, as JSON.")] = False,
 ) -> None:
     """Show the tools of an agent or module, with their parameters."""
     from agentkit.cli import listing
 
     _end(lambda: listing.tools(target, json=json))
+
+
+@tools_app.command()
+def check(
+    target: ToolTarget,
+    json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON.")] = False,
+) -> None:
+    """Say what a careful author would mend, and about how many tokens the tools cost in each request.
+
+    Exit code 0 says that there is nothing to mend, 1 that there is; notes do not count.
+    """
+    from agentkit.cli import checks
+
+    _end(lambda: checks.check(target, json=json))
 
 
 @app.command()

@@ -18,6 +18,7 @@ from typing import Any, cast
 from agentkit.agent import Agent
 from agentkit.errors import AgentkitError, ConfigurationError
 from agentkit.tools import Tool
+from agentkit.toolset import Toolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def _only(found: Target, agents: list[str]) -> Agent:
 def _tools_in(value: object) -> tuple[Tool[..., Any], ...] | None:
     if isinstance(value, Tool):
         return (cast("Tool[..., Any]", value),)
-    if isinstance(value, Agent):
+    if isinstance(value, Agent | Toolset):
         return value.tools
     if not isinstance(value, list | tuple) or not value:
         return None

@@ -20,12 +20,13 @@ class Given:
     Attributes:
         name: The tool's name.
         description: What it does.
+        described: Whether anybody has said what it does, in more than its name.
         parameters: The JSON Schema as it was given, with `type` and `properties`.
         source: Where the function comes from.
         hidden: The parameter that the run fills, or `None`.
     """
 
-    __slots__ = ("description", "hidden", "name", "parameters", "source")
+    __slots__ = ("described", "description", "hidden", "name", "parameters", "source")
 
     def __init__(
         self, name: str, description: str, parameters: Mapping[str, Any], source: Source, hidden: Param | None = None
@@ -42,6 +43,7 @@ class Given:
         if not isinstance(made.setdefault("properties", {}), dict) or not isinstance(made.get("required", []), list):
             raise source.fail("in its `parameters`, `properties` is no object or `required` no list")
         self.name = name
+        self.described = bool(description)
         self.description = description or in_words(name)
         self.parameters: Json = made
         self.source = source

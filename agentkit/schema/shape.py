@@ -151,6 +151,11 @@ class Shape:
         return self.told or self.doc.description or in_words(self.name)
 
     @property
+    def described(self) -> bool:
+        """Whether anybody has said what the tool does, in more than its name."""
+        return bool(self.told or self.doc.description)
+
+    @property
     def doc(self) -> docstrings.Doc:
         """What the docstring says."""
         if self._doc is None:
