@@ -1,8 +1,8 @@
 """What becomes of calls: whatever a tool does, each call has one answer, its siblings are safe, and nothing hangs."""
 
-import _thread
 import asyncio
 import contextlib
+import signal
 import threading
 import time
 
@@ -124,7 +124,7 @@ def test_control_c_while_tools_run_stops_a_sync_run_at_once():
     def press() -> str:
         """Press Ctrl-C, as it were."""
         assert begun.wait(10)
-        _thread.interrupt_main()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         release.wait(30)
         return "late"
 

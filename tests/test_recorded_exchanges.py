@@ -56,7 +56,8 @@ def test_a_recorded_reply_of_deepseek_is_read_rightly_over_http(recording, way, 
 def test_a_recorded_reply_of_another_host_is_read_rightly_over_http(recording):
     message, meant = read(recording, "call"), naive(recording)
     thought, tag, answer = meant["text"].partition("</think>")
-    if tag or thought.startswith("<think>"):  # these hosts leave the reasoning in the text, llama.cpp without the opening tag
+    # these hosts leave the reasoning in the text, llama.cpp without the opening tag
+    if tag or thought.startswith("<think>"):
         meant |= {"reasoning": thought.lstrip().removeprefix("<think>"), "text": answer.lstrip("\n")}
     assert (message.text, message.reasoning, message.finish_reason) == (
         meant["text"],

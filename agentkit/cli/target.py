@@ -95,7 +95,7 @@ def agent_of(target: str) -> Agent:
         value = found.value()
         if not isinstance(value, Agent):
             raise ConfigurationError(f"`{target}` is {_kind(value)}, not an `Agent` or a function that returns one")
-        return value
+        return cast("Agent[Any]", value)
     agents = _named(found.module, Agent)
     if not agents:
         raise ConfigurationError(

@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentkit.models.dialects.notations import ALL, SALVAGE, Reader, Reading, read, write
@@ -147,6 +147,7 @@ def test_plain_text_is_shown_at_once(text: str, notations: frozenset[str]) -> No
         assert not held or len(line) < len("* action") or not held.strip()
 
 
+@settings(max_examples=40)
 @given(PROSE, CALLS, PROSE)
 def test_what_is_written_is_read(before: str, calls: list[tuple[str, str]], after: str) -> None:
     text = before + write(calls) + "\n" + after
@@ -158,6 +159,7 @@ def test_what_is_written_is_read(before: str, calls: list[tuple[str, str]], afte
         same(text, notations, list(range(len(text))), reading)
 
 
+@settings(max_examples=40)
 @given(st.tuples(st.sampled_from(sorted(TOOLS)), ARGUMENTS), st.data())
 def test_what_is_written_is_read_cut_at_every_place(call: tuple[str, str], data: st.DataObject) -> None:
     text = write([call])
@@ -166,6 +168,7 @@ def test_what_is_written_is_read_cut_at_every_place(call: tuple[str, str], data:
         same(text, ALL, [start + data.draw(st.integers(0, 5))], whole)
 
 
+@settings(max_examples=40)
 @given(PROSE, CALLS)
 def test_nothing_of_a_call_is_shown_while_it_comes(before: str, calls: list[tuple[str, str]]) -> None:
     reader = Reader(TOOLS)
@@ -174,6 +177,7 @@ def test_nothing_of_a_call_is_shown_while_it_comes(before: str, calls: list[tupl
     assert reader.finish().text == ""
 
 
+@settings(max_examples=40)
 @given(CALLS, st.integers(min_value=1, max_value=10_000))
 def test_a_call_that_is_cut_is_no_call(calls: list[tuple[str, str]], less: int) -> None:
     text = write(calls)
@@ -186,6 +190,7 @@ def test_a_call_that_is_cut_is_no_call(calls: list[tuple[str, str]], less: int) 
         assert text.endswith(reading.unread[0].text)
 
 
+@settings(max_examples=40)
 @given(
     CALLS,
     st.sampled_from(

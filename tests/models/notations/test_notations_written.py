@@ -71,7 +71,7 @@ def test_a_reply_is_read_alike_however_it_is_cut(line: dict[str, Any]) -> None:
     text = line["text"]
     whole = read(text, tools(line))
     cuts = [[*text], [text[at : at + 5] for at in range(0, len(text), 5)]]
-    if len(text) < 200:
+    if len(text) < 90:
         cuts += [[text[:at], text[at:]] for at in range(len(text))]
     for pieces in cuts:
         shown, reading = in_pieces(line, pieces)
