@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import platform
+import re
 import sys
 import threading
 from collections.abc import Generator
@@ -22,6 +23,12 @@ class NetworkForbidden(RuntimeError):
 
 _CONNECTS = frozenset(("socket.connect", "socket.sendto", "socket.sendmsg"))
 _LOOKS_UP = frozenset(("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"))
+
+
+_NUMBERS = re.compile(
+    r"(?:0[xX][0-9a-fA-F]+|\d+)(?:\.(?:0[xX][0-9a-fA-F]+|\d+)){0,3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%\w+)?"
+)
+"""IP addresses in all their spellings, `127.1` and `2130706433` among them."""
 
 
 class Guard:
@@ -58,6 +65,8 @@ class Guard:
             host, port = (*cast("tuple[Any, ...]", address), None)[:2]
         elif event in _LOOKS_UP:
             host, port = (*arguments, None)[:2]
+            if isinstance(host, str) and _NUMBERS.fullmatch(host):  # there is nothing to look up
+                return
         else:
             return
         if not self._is_here(host):

@@ -169,6 +169,8 @@ def test_loopback():
     second.close()
     with pytest.raises(OSError):
         socket.getaddrinfo("nobody.invalid", 80)
+    for numbers in ("127.1", "2852039166", "0xa9fea9fe", "8.8.8.8", "::1", "2001:db8::1"):
+        socket.getaddrinfo(numbers, 80)
 
 @pytest.mark.live
 def test_live():
