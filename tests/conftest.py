@@ -1,6 +1,7 @@
 """What holds for every test: no key of the developer reaches one, and hypothesis repeats itself where CI runs it."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -8,6 +9,9 @@ for name in list(os.environ):
     if name.startswith("AGENTKIT_") or name.endswith("_API_KEY") or name.lower().endswith("_proxy"):
         del os.environ[name]
 os.environ.pop("OPENAI_BASE_URL", None)
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job ignores Ctrl-C, its children too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
