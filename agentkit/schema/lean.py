@@ -243,7 +243,8 @@ def is_model(kind: Any) -> bool:
     kind = getattr(kind, "__origin__", kind)
     if not isinstance(kind, type):
         return False
-    if typing.is_typeddict(kind) or hasattr(kind, "__dataclass_fields__"):
+    # by the name of its class, for that of typing_extensions is none to `typing.is_typeddict`
+    if type(kind).__name__ == "_TypedDictMeta" or hasattr(kind, "__dataclass_fields__"):
         return True
     return hasattr(kind, "__pydantic_fields__") and not getattr(kind, "__pydantic_root_model__", False)
 
