@@ -38,10 +38,30 @@ def test_a_name_of_the_face_is_there_and_says_what_it_is(name: str) -> None:
         assert value.__doc__
 
 
+def test_what_type_checkers_see_is_what_is_loaded() -> None:
+    tree = ast.parse((ROOT / "agentkit/__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {name.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert seen == agentkit._HOME
+    assert {*seen, "close", "aclose"} == set(agentkit.__all__)
+
+
+def test_modules_are_there_without_an_import_of_their_own() -> None:
+    program = "import agentkit; print(agentkit.models.open_model.__name__, agentkit.errors.__name__, dir(agentkit)[0])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["open_model", "agentkit.errors", "Agent"]
+
+
+@pytest.mark.parametrize("name", ["Agnet", "agnet", "_agent"])
+def test_a_name_that_is_not_there_is_an_attribute_error(name: str) -> None:
+    with pytest.raises(AttributeError, match=name):
+        getattr(agentkit, name)
+    assert not hasattr(agentkit, name)
+
+
 def test_importing_the_face_is_cheap_and_starts_nothing() -> None:
-    program = (
-        "import json, sys, threading, agentkit; print(json.dumps([sorted(sys.modules), threading.active_count()]))"
-    )
+    program = "import json, sys, threading\nfrom agentkit import *\n"
+        "print(json.dumps([sorted(sys.modules), threading.active_count()]))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
     loaded, threads = json.loads(done.stdout)
     assert [name for name in HEAVY if name in loaded] == []
