@@ -60,8 +60,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error(name: str) -> None:
 
 
 def test_importing_the_face_is_cheap_and_starts_nothing() -> None:
-    program = "import json, sys, threading\nfrom agentkit import *\n"
-        "print(json.dumps([sorted(sys.modules), threading.active_count()]))"
+    names = "sorted(sys.modules), threading.active_count()"
+    program = f"import json, sys, threading\nfrom agentkit import *\nprint(json.dumps([{names}]))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
     loaded, threads = json.loads(done.stdout)
     assert [name for name in HEAVY if name in loaded] == []
