@@ -81,6 +81,19 @@ class CallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Salvaged:
+    """The endpoint left calls in the reply's text; they were read there, and are carried out like any other.
+
+    Attributes:
+        calls: The calls.
+        notations: How they were written: `"dsml"`, `"deepseek"`, `"tool_call"`, … (docs/guides/prompt-only.md).
+    """
+
+    calls: tuple[ToolCall, ...]
+    notations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Repaired:
     """The arguments of a call were not as they should be, but could not be misunderstood; its function runs.
 
@@ -193,6 +206,7 @@ Event = (
     | Assistant
     | ToolMessage
     | Note
+    | Salvaged
     | Repaired
     | ToolStarted
     | ToolFinished

@@ -26,6 +26,7 @@ from agentkit.events import (
     ReasoningDelta,
     Restarted,
     Retried,
+    Salvaged,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -124,7 +125,7 @@ class Screen:
                 self._sum_up(result)
             case Note("run", data):
                 self._line(f"{data.get('model', '')} · run {data.get('id', '')}", style="dim")
-            case Retried() | Queued() | Restarted() | FellBack() | Warned():
+            case Retried() | Queued() | Restarted() | FellBack() | Warned() | Salvaged():
                 self._trouble(event)
             case _:
                 pass
@@ -197,8 +198,11 @@ class Screen:
 
     # Everything else.
 
-    def _trouble(self, event: Retried | Queued | Restarted | FellBack | Warned) -> None:
+    def _trouble(self, event: Retried | Queued | Restarted | FellBack | Warned | Salvaged) -> None:
         match event:
+            case Salvaged(calls):
+                names = ", ".join(call.name for call in calls)
+                self._line(self._head("note", style="yellow"), f"calls were read out of the text: {one_line(names)}")
             case Warned(text):
                 self._line(self._head("note", style="yellow"), one_line(text, 400))
             case Retried(attempt, delay, error):

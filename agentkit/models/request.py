@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentkit.events import Delta, Emit, Warned
+from agentkit.events import Delta, Emit, Salvaged, Warned
 from agentkit.messages import Assistant
 from agentkit.threads import Stop
 from agentkit.tools import Tool
@@ -155,8 +155,8 @@ class Decoder(Protocol):
         """The whole message. Raises `Unreadable`, or `ConnectionLost` where the reply broke off."""
         ...
 
-    def rest(self) -> Sequence[Delta]:
-        """After `finish`: the deltas that only the end of the reply brought."""
+    def rest(self) -> Sequence[Delta | Salvaged]:
+        """After `finish`: the deltas that only the end of the reply brought, and that calls were salvaged."""
         ...
 
     def flaw(self) -> tuple[str, str] | None:

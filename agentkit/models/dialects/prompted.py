@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from agentkit.events import CallDelta, Delta, TextDelta
+from agentkit.events import Delta, Salvaged, TextDelta
 from agentkit.messages import Assistant, Entry, Note, ToolCall, ToolMessage, User
 from agentkit.models.catalog import ModelRow
-from agentkit.models.dialects.notations import Reader, write
+from agentkit.models.dialects.notations import ALL, write
+from agentkit.models.dialects.sieve import Sieve, call_deltas, numbered
 from agentkit.models.request import Decoder, Dialect, Encoder, Request, Settings
 from agentkit.tools import Tool
 from agentkit.transcript import Transcript
@@ -58,7 +59,8 @@ class Prompted:
 
     def decoder(self, row: ModelRow, *, deltas: bool, request: Request | None = None) -> PromptedDecoder:
         """A new decoder for one reply; the request says which tools there are."""
-        return PromptedDecoder(self.inner.decoder(row, deltas=True, request=request), deltas, request)
+        plain = None if request is None else replace(request, tools=())
+        return PromptedDecoder(self.inner.decoder(row, deltas=True, request=plain), deltas, request)
 
 
 class PromptedEncoder:
@@ -146,16 +148,15 @@ def _response(call: ToolCall, answer: ToolMessage | None) -> str:
 class PromptedDecoder:
     """Reads calls out of the text of a reply; what may be the beginning of one is held back and never shown."""
 
-    __slots__ = ("_deltas", "_flaw", "_inner", "_reader", "_request", "_rest", "_shown")
+    __slots__ = ("_deltas", "_flaw", "_inner", "_request", "_rest", "_sieve")
 
     def __init__(self, inner: Decoder, deltas: bool, request: Request | None) -> None:
         tools = request.tools if request is not None else ()
         self._inner = inner
         self._deltas = deltas
         self._request = request
-        self._reader = Reader({tool.name: tool.schema for tool in tools})
-        self._shown: list[str] = []
-        self._rest: list[Delta] = []
+        self._sieve = Sieve({tool.name: tool.schema for tool in tools}, ALL)
+        self._rest: list[Delta | Salvaged] = []
         self._flaw: tuple[str, str] | None = None
 
     @property
@@ -170,33 +171,28 @@ class PromptedDecoder:
             self._take(delta, out)
         return out if self._deltas else ()
 
-    def _take(self, delta: Delta, out: list[Delta]) -> None:
-        if not isinstance(delta, TextDelta):
+    def _take(self, delta: Delta | Salvaged, out: list[Delta] | list[Delta | Salvaged]) -> None:
+        if isinstance(delta, TextDelta):
+            if text := self._sieve.take(delta.text):
+                out.append(TextDelta(text))
+        elif not isinstance(delta, Salvaged):
             out.append(delta)
-        elif text := self._reader.feed(delta.text):
-            self._shown.append(text)
-            out.append(TextDelta(text))
 
     def finish(self) -> Assistant:
         """The message with the calls that stand in its text."""
         message = self._inner.finish()
         for delta in self._inner.rest():
             self._take(delta, self._rest)
-        reading = self._reader.finish()
-        if reading.text:
-            self._shown.append(reading.text)
-            self._rest.append(TextDelta(reading.text))
+        reading = self._sieve.end(message.text)
+        if left := self._sieve.left(reading.text):
+            self._rest.append(TextDelta(left))
         if reading.problem is not None:
             self._flaw = (message.text, reading.problem)
-        step = self._request.transcript.said if self._request is not None else 0
-        calls = tuple(
-            ToolCall(f"call_{step}_{position}", call.name, call.arguments)
-            for position, call in enumerate(reading.calls)
-        )
-        self._rest += [CallDelta(index, call.id, call.name, call.arguments) for index, call in enumerate(calls)]
-        return replace(message, text="".join(self._shown), tool_calls=calls)
+        calls = numbered(reading, self._request)
+        self._rest += call_deltas(calls)
+        return replace(message, text=reading.text, tool_calls=calls)
 
-    def rest(self) -> Sequence[Delta]:
+    def rest(self) -> Sequence[Delta | Salvaged]:
         """After `finish`: the deltas that only the end brought."""
         return self._rest if self._deltas else ()
 

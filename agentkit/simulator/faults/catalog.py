@@ -70,7 +70,7 @@ _WORDS = (
         "calls as text in the answer",
         (
             Option("notation", "", "whose; drawn where it is not given", choices=tuple(leaks.NOTATIONS)),
-            Option("bars", "wide", "how the bars of V3.2 and later are spelt", choices=tuple(leaks.BARS)),
+            Option("bars", "wide", "how the bars of its tokens are spelt", choices=tuple(leaks.BARS)),
         ),
         needs="calls",
         words=leaks.leak,

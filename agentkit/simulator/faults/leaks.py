@@ -10,23 +10,34 @@ from typing import Any, cast
 from agentkit.simulator.faults.kinds import Draw
 from agentkit.simulator.plan import Call, Plan
 
-BARS = {"wide": "｜", "doubled": "｜｜", "parallel": "‖", "ascii": "|", "ascii-doubled": "||", "colon": "|"}
-"""The spellings of the bars round `DSML` in which leaks were seen (WIRE section 9)."""
+BARS = {
+    "wide": "｜",
+    "doubled": "｜｜",
+    "parallel": "‖",
+    "ascii": "|",
+    "ascii-doubled": "||",
+    "escaped": "\\|",
+    "colon": "|",
+}
+"""The spellings of the bars round `DSML` in which leaks were seen (WIRE section 9); those of V3's tokens vary as they do."""
 
 
-def _v3(calls: Sequence[Call], _: str) -> str:
-    inner = "\n".join(
-        f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{call.name}\n```json\n{call.arguments}\n```<｜tool▁call▁end｜>"
-        for call in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{inner}<｜tool▁calls▁end｜>"
+def _token(words: str, spelling: str) -> str:
+    """A special token of V3 and V3.1; with ASCII bars, its joints are ASCII too."""
+    bars = BARS[spelling]
+    return f"<{bars}{words if '|' not in bars else words.replace('▁', '_')}{bars}>"
 
 
-def _v31(calls: Sequence[Call], _: str) -> str:
-    inner = "".join(
-        f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{call.arguments}<｜tool▁call▁end｜>" for call in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{inner}<｜tool▁calls▁end｜>"
+def _v3(calls: Sequence[Call], spelling: str) -> str:
+    begin, sep, end = (_token(words, spelling) for words in ("tool▁call▁begin", "tool▁sep", "tool▁call▁end"))
+    inner = "\n".join(f"{begin}function{sep}{call.name}\n```json\n{call.arguments}\n```{end}" for call in calls)
+    return _token("tool▁calls▁begin", spelling) + inner + _token("tool▁calls▁end", spelling)
+
+
+def _v31(calls: Sequence[Call], spelling: str) -> str:
+    begin, sep, end = (_token(words, spelling) for words in ("tool▁call▁begin", "tool▁sep", "tool▁call▁end"))
+    inner = "".join(f"{begin}{call.name}{sep}{call.arguments}{end}" for call in calls)
+    return _token("tool▁calls▁begin", spelling) + inner + _token("tool▁calls▁end", spelling)
 
 
 def _dsml(block: str, space: str = "") -> Callable[[Sequence[Call], str], str]:

@@ -101,7 +101,7 @@ def test_a_tool_that_is_not_known_is_told_to_the_model() -> None:
     reading = read(text, TOOLS)
     problem = "There is no tool `delete`. There are: `get_time`, `search`."
     assert (reading.calls, reading.text) == ((), "")
-    assert reading.unread == (Unread("tool_call", problem, text),)
+    assert reading.unread == (Unread("tool_call", problem, text, stranger=True),)
     assert reading.problem == problem
 
 

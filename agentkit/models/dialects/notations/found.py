@@ -30,11 +30,13 @@ class Unread:
         problem: What is wrong, in a sentence for the model.
         text: What was written, markup and all. A mark that holds several calls has its text at the first that is
             wrong, and `""` at the others.
+        stranger: Whether it names a tool that there is not.
     """
 
     notation: str
     problem: str
     text: str = ""
+    stranger: bool = False
 
 
 @dataclass(frozen=True, slots=True)

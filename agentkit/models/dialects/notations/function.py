@@ -48,7 +48,7 @@ def read(src: Source, tools: Tools, opening: Tag) -> Steps[Found | None]:
         elif inner.closing and inner.word in WORDS:
             break
     if tool is None:
-        return unread(NAME, tools.missing(name))
+        return tools.stranger(NAME, name)
     return Found(calls=(TextCall(tool, values.joined(given), NAME),))
 
 

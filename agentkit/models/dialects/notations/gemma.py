@@ -29,7 +29,7 @@ def read(src: Source, tools: Tools) -> Steps[Found | None]:
     tool = tools.named(name)
     text, ended = yield from _body(src)
     if tool is None:
-        return unread(NAME, tools.missing(name))
+        return tools.stranger(NAME, name)
     if not ended and not text.rstrip().endswith("}"):
         return unread(NAME, f"The call of `{tool}` was cut off.")
     try:

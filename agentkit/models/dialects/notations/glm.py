@@ -49,7 +49,7 @@ def read(src: Source, tools: Tools) -> Steps[Found | None]:
         lost = yield from tags.past(src, _END, _END)
         return unread(NAME, f"The call of `{tool or name}` was cut off, or holds what is no pair.", lost=lost)
     if tool is None:
-        return unread(NAME, tools.missing(name)) if pairs else None
+        return tools.stranger(NAME, name) if pairs else None
     return Found(calls=(TextCall(tool, values.joined(given), NAME),))
 
 

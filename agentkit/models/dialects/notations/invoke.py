@@ -118,7 +118,7 @@ def _invoke(src: Source, tools: Tools, opening: Tag, notation: str) -> Steps[Fou
         return unread(notation, "A call does not name its tool.", lost=lost) if opening.dsml or given else None
     tool = tools.named(name)
     if tool is None:
-        return unread(notation, tools.missing(name), lost=lost)
+        return tools.stranger(notation, name, lost=lost)
     if problem:
         return unread(notation, f"The call of `{tool}` {problem}.", lost=lost)
     return Found(calls=(TextCall(tool, _object(tools, tool, given), notation),))

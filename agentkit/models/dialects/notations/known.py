@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from agentkit.models.dialects.notations import values
+from agentkit.models.dialects.notations.found import Found, Unread
 
 _PREFIXES = ("functions.", "function.", "tools.", "default_api.")
 """What models put before a tool's name; Kimi's ids and Gemini's code have such modules."""
@@ -48,7 +49,11 @@ class Tools:
         place = bisect_left(self._prefixed, said)
         return place < len(self._prefixed) and self._prefixed[place].startswith(said)
 
-    def missing(self, said: str) -> str:
+    def stranger(self, notation: str, said: str, *, lost: bool = False) -> Found:
+        """A call of a tool that there is not, as a call that cannot be read."""
+        return Found(unread=(Unread(notation, self._missing(said), stranger=True),), lost=lost)
+
+    def _missing(self, said: str) -> str:
         """That there is no such tool, in words for the model."""
         said = said.strip()[:80]
         if not self.names:

@@ -79,7 +79,7 @@ def calls(text: str, tools: Tools, notation: str, *, sure: bool) -> Found | None
 def _call(said: _Said, tools: Tools, notation: str) -> Found:
     name = tools.named(said.name)
     if name is None:
-        return unread(notation, tools.missing(said.name))
+        return tools.stranger(notation, said.name)
     if said.problem:
         return unread(notation, f"The arguments of `{name}` {said.problem}.")
     return Found(calls=(TextCall(name, said.arguments or "{}", notation),))
@@ -159,7 +159,7 @@ def arguments_call(span: Span, name: str, tools: Tools, notation: str) -> Found:
     """The call of a tool whose arguments were taken as a value."""
     tool = tools.named(name)
     if tool is None:
-        return unread(notation, tools.missing(name), lost=span.end == "broken")
+        return tools.stranger(notation, name, lost=span.end == "broken")
     if span.end != "whole":
         return unread(notation, f"The call of `{tool}` " + broken(span), lost=span.end == "broken")
     try:

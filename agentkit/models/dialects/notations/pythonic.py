@@ -99,7 +99,7 @@ def call(text: str, tools: Tools, notation: str) -> Found:
     name, bracket, rest = text.strip().partition("(")
     tool = tools.named(name.removesuffix(_CALL))
     if tool is None:
-        return unread(notation, tools.missing(name))
+        return tools.stranger(notation, name)
     if not bracket or not rest.endswith(")"):
         return unread(notation, f"The call of `{tool}` is not of the form `{tool}(name=value)`.")
     given: dict[str, str] = {}
