@@ -19,7 +19,7 @@ BARS = {
     "escaped": "\\|",
     "colon": "|",
 }
-"""The spellings of the bars round `DSML` in which leaks were seen (WIRE section 9); those of V3's tokens vary as they do."""
+"""The spellings of the bars round `DSML` in which leaks were seen (WIRE section 9), and V3's tokens with them."""
 
 
 def _token(words: str, spelling: str) -> str:
