@@ -127,12 +127,14 @@ class LimitReached(RunError):
     Attributes:
         limit: Which one, by its field in `Limits`, e.g. `"steps"`.
         text: The last text that the model wrote in this run, perhaps empty.
+        message: The partial message (an `Assistant`) where the limit cut an answer, else `None`.
     """
 
-    def __init__(self, message: str, *, limit: str = "", text: str = "") -> None:
+    def __init__(self, message: str, *, limit: str = "", text: str = "", partial: Any = None) -> None:
         super().__init__(message)
         self.limit = limit
         self.text = text
+        self.message = partial
 
 
 class Truncated(RunError):

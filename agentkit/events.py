@@ -164,6 +164,17 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """The answer was cut by the token limit and is gone on with: the deltas to come belong to the same message.
+
+    Attributes:
+        number: How many times it has been so far, from 1.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
 
@@ -213,6 +224,7 @@ Event = (
     | Retried
     | Queued
     | Restarted
+    | Continued
     | Warned
     | FellBack
     | Finished

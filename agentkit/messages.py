@@ -176,6 +176,7 @@ class Assistant:
         attempts: The models that failed before this one answered, each with its error, where several stand in for
             each other (`agentkit.models.Fallback`).
         logprobs: The log probabilities of the tokens, where `Settings(logprobs=True)` asked for them.
+        continued: How many times the answer was cut and gone on with; 0 for one that came in one piece.
     """
 
     text: str = ""
@@ -186,6 +187,7 @@ class Assistant:
     model: str | None = None
     attempts: tuple[str, ...] = ()
     logprobs: Logprobs | None = None
+    continued: int = 0
     role: Literal["assistant"] = field(default="assistant", repr=False)
 
 

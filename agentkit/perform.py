@@ -2,7 +2,7 @@
 
 What waits is said twice and short: on threads, where plain functions run in daemon threads and async ones on the
 shared loop, and on an event loop, where async functions are awaited and plain ones run in daemon threads. What thinks
-is shared: `Calls` checks calls and turns outcomes into messages, `Performer` looks at replies.
+is shared: `Calls` checks calls and turns outcomes into messages, `replies` looks at what the model said.
 
 A function that will not end when its time is over, or when the run is, is left behind: a thread cannot be stopped,
 and a coroutine that swallows its cancellation will not be. What it returns is ignored.
@@ -26,12 +26,12 @@ from agentkit.calls import Calls, Failed, Ready, timed_out
 from agentkit.errors import Cancelled, LimitReached, TimedOut, Truncated
 from agentkit.events import CallModel, CallTools, Effect, Review
 from agentkit.loop import Say
-from agentkit.messages import Assistant, Note, told_apart
+from agentkit.messages import Note
 from agentkit.models.request import Model, Request
 from agentkit.output import Output, with_output
+from agentkit.replies import accept, keep_spent
 from agentkit.tools import Tool
 from agentkit.toolset import OFFERED, Opened, Toolset, names_offered
-from agentkit.transcript import DISCARDED
 
 Give = Callable[[tuple[Ready, object]], object]
 """Takes a call and how it ended."""
@@ -104,26 +104,6 @@ class Performer:
         text = self.request.transcript.text
         return LimitReached("the run's time is over: it stopped at its limit `seconds`", limit="seconds", text=text)
 
-    def accept(self, message: Assistant, say: Say) -> None:
-        """Write the model's message down if it is whole: `stop` without calls, or calls under `stop` or `tool_calls`.
-
-        Raises:
-            Truncated: The reply ended for any other reason. Its usage and text are kept in a note.
-        """
-        reason = message.finish_reason
-        if reason == "stop" or (reason == "tool_calls" and message.tool_calls):
-            ids = {call.id for call in message.tool_calls}
-            if "" in ids or len(ids) < len(message.tool_calls):  # a model of one's own need not know better
-                message = replace(message, tool_calls=told_apart(message.tool_calls))
-            say(message)
-            return
-        usage = message.usage
-        spent = {name: getattr(usage, name) for name in usage.__slots__} if usage else {"requests": 1}
-        say(Note(DISCARDED, {"finish_reason": reason, "usage": spent, "text": message.text}))
-        raise Truncated(
-            _why_cut(reason, message, self.model.name), finish_reason=reason, text=message.text, partial=message
-        )
-
     def offer(self, opened: Opened, say: Say) -> None:
         """Ask the group which tools to offer at this step; a choice that changes is noted."""
         assert self.group is not None
@@ -183,7 +163,10 @@ class Performer:
                     if self.seconds_left() == 0:
                         raise self.out_of_time() from error
                     raise
-                self.accept(message, say)
+                except (Truncated, LimitReached) as error:
+                    keep_spent(error, say)
+                    raise
+                accept(message, say, model=self.model.name)
             case CallTools():
                 for batch in self.calls.batches(effect, say):
                     if batch[0].tool.sequential and not batch[0].tool.is_async:
@@ -273,7 +256,12 @@ class Performer:
             self._ask(effect, await self._in_time(self.group.opened()), say)
         match effect:
             case CallModel():
-                self.accept(await self._in_time(self.model.acall(self.request)), say)
+                try:
+                    message = await self._in_time(self.model.acall(self.request))
+                except (Truncated, LimitReached) as error:
+                    keep_spent(error, say)
+                    raise
+                accept(message, say, model=self.model.name)
             case CallTools():
                 for batch in self.calls.batches(effect, say):
                     if batch[0].tool.sequential and not batch[0].tool.is_async:
@@ -368,16 +356,3 @@ def _in_thread(job: Callable[[], object], ready: Ready, give: Give) -> Callable[
     except RuntimeError as error:  # the system gives no further thread
         give((ready, Failed(error)))
     return lambda: None
-
-
-def _why_cut(reason: str | None, message: Assistant, model: str) -> str:
-    if reason == "length":
-        return (
-            f"the answer of `{model}` was cut after {len(message.text)} characters (finish reason `length`):"
-            " the token limit was reached; raise `Settings(max_tokens=…)` (reasoning counts against it)"
-            " or ask for less. The part that came is in the error's `.text`"
-        )
-    if reason == "tool_calls":
-        return f"`{model}` ended its reply with finish reason `tool_calls` but named no call"
-    said = "gave no finish reason" if reason is None else f"ended its reply with finish reason `{reason}`"
-    return f"`{model}` {said}, which is not a finished answer. The part that came is in the error's `.text`"

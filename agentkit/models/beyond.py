@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 from agentkit.errors import ConfigurationError, ModelError, Unreadable
 from agentkit.messages import Assistant, Message, User
 from agentkit.models import jsontext
+from agentkit.models.continuing import beta_of, opening
 from agentkit.models.failures import error_in, shown
 from agentkit.models.limiter import Limiter
 from agentkit.models.request import Dialect, Request, Settings
@@ -160,17 +161,11 @@ def continued(
     if not prefix:
         raise ConfigurationError("`complete` needs the beginning of the answer as `prefix`; `Agent.run` needs none")
     said = [User(prompt)] if isinstance(prompt, str) else list(prompt)
-    request = Request(
-        Transcript([*said, Assistant(prefix, reasoning)]), settings=settings if settings is not None else Settings()
-    )
-    data = jsontext.read(model.dialect.encoder(model.row).encode(request, stream=False))
-    data["messages"][-1]["prefix"] = True
-    if reasoning is not None:
-        data["messages"][-1]["reasoning_content"] = reasoning
+    request = Request(Transcript(said), settings=settings if settings is not None else Settings())
     return Ask(
         f"{_beta(model)}/chat/completions",
         lambda body: _decoded(model, body, request),
-        jsontext.write(data),
+        opening(model.dialect, model.row, request, Assistant(prefix, reasoning), stream=False),
         request.settings.extra_headers,
     )
 
@@ -231,8 +226,7 @@ def _beta(model: Asked) -> str:
             f"the provider of `{model.name}` has no address for prefix completion and filling in the middle;"
             " `deepseek:` has"
         )
-    root = _root(model.base_url)
-    return root if root.endswith(model.beta) else root + model.beta
+    return beta_of(model.base_url, model.beta)
 
 
 def _object(body: bytes, model: str) -> dict[str, Any]:

@@ -123,6 +123,9 @@ def _check(settings: Settings, tools: Sequence[Tool[..., Any]], row: ModelRow) -
         )
     if settings.top_logprobs is not None and not settings.logprobs:
         raise ConfigurationError("`top_logprobs` needs `logprobs=True` beside it")
+    times: Any = settings.continuations
+    if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
+        raise ConfigurationError(f"`continuations={times!r}`: it must be a whole number from 0 on, or `None`")
     if "messages" in settings.extra_body:
         raise ConfigurationError("`extra_body` must not hold `messages`: pass them as `history=` instead")
 

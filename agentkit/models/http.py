@@ -13,6 +13,7 @@ from agentkit.errors import Cancelled, ModelError
 from agentkit.messages import Assistant
 from agentkit.models.beyond import Beyond
 from agentkit.models.catalog import ModelRow
+from agentkit.models.continuing import beta_of
 from agentkit.models.dialects.chat import Chat
 from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.failures import error_from
@@ -100,9 +101,11 @@ class HttpModel(Beyond):
 
     def _post(self, sending: Sending) -> Post:
         """The next attempt."""
-        request = sending.request
+        request, address = sending.request, self._address(sending)[0]
+        if sending.part is not None:  # the rest of a cut answer
+            address = beta_of(address, self.beta)
         return Post(
-            url=f"{self._address(sending)[0]}/chat/completions",
+            url=f"{address}/chat/completions",
             headers=self.headers(request.settings.extra_headers),
             body=sending.body,
             patience=sending.begin(),
@@ -121,6 +124,7 @@ class HttpModel(Beyond):
                 self.patience,
                 self.clock.chance,
                 self._learn,
+                bool(self.beta),
             ),
             request,
         )

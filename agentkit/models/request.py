@@ -40,6 +40,8 @@ class Settings:
         seed: For endpoints that sample repeatably, from 0.
         parallel_tool_calls: For endpoints that can be kept from calling several tools at once.
         user_id: Whom the endpoint should hold apart from others, `[A-Za-z0-9_-]`, up to 512 characters.
+        continuations: How many times an answer that was cut is gone on with, where the model can (2 by default; 0 for
+            never). It is not sent.
         extra_body: Fields that go into the request as they are, unchecked, in place of ours of the same name.
         extra_headers: Headers that go with the request as they are.
     """
@@ -60,6 +62,7 @@ class Settings:
     seed: int | None = None
     parallel_tool_calls: bool | None = None
     user_id: str | None = None
+    continuations: int | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)  # may hold secrets
 

@@ -6,13 +6,14 @@ Which replies are asked for again, and how often, is a table in docs/reference/e
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from agentkit.errors import ContextOverflow, ModelError, TimedOut, Unavailable, Unreadable
-from agentkit.events import Queued, Restarted, Retried
+from agentkit.errors import ContextOverflow, ModelError, TimedOut, Truncated, Unavailable, Unreadable
+from agentkit.events import CallDelta, Continued, Delta, Queued, ReasoningDelta, Restarted, Retried, TextDelta
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
+from agentkit.models.continuing import TIMES, Seam, joined, opening
 from agentkit.models.failures import largest, no_tools
 from agentkit.models.fit import asked_to_think, flipped, other_model
 from agentkit.models.jsonmode import with_the_word
@@ -42,6 +43,7 @@ class Manner:
         patience: How long to wait for what.
         chance: A number from 0 to 1, for jitter.
         learn: Takes the row as the endpoint turned out to want it, for the answers to come.
+        beta: Whether there is an address at which a cut answer can be gone on with.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Manner:
     patience: Patience
     chance: Callable[[], float]
     learn: Callable[[ModelRow], None]
+    beta: bool = False
 
 
 class Sending:
@@ -64,16 +67,19 @@ class Sending:
         self.request = request = with_the_word(request)
         self.dialect = self._choose()
         self.attempts = 0
+        self.before = 0  # of those, how many were for what is done with
         self.moves = 0  # how often to go to another address of the endpoint, where it has several
         self.shown = False
         self.began = 0.0
         self.spent = Usage()
         self.repeated: set[str] = set()
         self.kept = ""  # what was said beside calls that could not be read
+        self.part: Assistant | None = None  # what came of an answer that was cut and is gone on with
+        self.seam: Seam | None = None
         self.unread = 0
         self.thinks = self.row.thinks(asked_to_think(request.settings))
         self.stream = self.row.streams(asked=request.stream, thinks=self.thinks)
-        self.body = self._encode(request)
+        self.body = self._encode()
         self.decoder: Decoder
 
     def _choose(self) -> Dialect:
@@ -84,7 +90,11 @@ class Sending:
         known = (type(manner.prompted), manner.row) in self.request.encoders
         return manner.prompted if manner.always_prompted or not manner.row.tools or known else manner.dialect
 
-    def _encode(self, request: Request) -> bytes:
+    def _encode(self) -> bytes:
+        """The body of the request: for the answer, or for the rest of one that was cut."""
+        request = self.request
+        if self.part is not None:
+            return opening(self.dialect, self.row, request, self.part, stream=self.stream)
         key = (type(self.dialect), self.row)
         encoder = request.encoders.get(key)
         if encoder is None:
@@ -96,6 +106,7 @@ class Sending:
         self.attempts += 1
         self.shown = False
         self.began = time.monotonic()
+        self.seam = None if self.part is None else Seam(self.part.text)
         deltas = self.request.emit is not None
         self.decoder = self.dialect.decoder(self.row, deltas=deltas, request=self.request)
         patience = self.manner.patience
@@ -115,12 +126,30 @@ class Sending:
         deltas = decoder.feed(chunk)
         if emit is not None:
             if deltas:
-                self.shown = True
-                for delta in deltas:
-                    emit(delta)
+                self._show(deltas)
             elif not decoder.begun:  # a keep-alive: the endpoint has the request, and has not begun with it
                 emit(Queued(time.monotonic() - self.began))
         return decoder.begun
+
+    def _show(self, deltas: Sequence[Delta], *, last: bool = False) -> None:
+        """Hand deltas to the onlooker; of a cut answer's rest, not what he has seen."""
+        emit, seam = self.request.emit, self.seam
+        if emit is None:
+            return
+        if seam is not None:
+            fresh: list[Delta] = []
+            for delta in deltas:
+                if isinstance(delta, TextDelta):
+                    delta = TextDelta(seam.feed(delta.text))
+                elif isinstance(delta, CallDelta):
+                    fresh.append(TextDelta(seam.end()))
+                fresh.append(delta)
+            if last:
+                fresh.append(TextDelta(seam.end()))
+            deltas = [delta for delta in fresh if not isinstance(delta, TextDelta) or delta.text]
+        for delta in deltas:
+            self.shown = True
+            emit(delta)
 
     def finish(self) -> Assistant | None:
         """The whole message, or `None` where the reply is no answer and is asked for once more.
@@ -129,10 +158,7 @@ class Sending:
             ModelError: The reply cannot be read, or says that the endpoint could not go on.
         """
         message = self.decoder.finish()
-        if (emit := self.request.emit) is not None:
-            for delta in self.decoder.rest():
-                self.shown = True
-                emit(delta)
+        self._show(self.decoder.rest(), last=True)
         if other := other_model(self.row, self.request.tools, self.thinks, message.model):
             self.request.warn(other)
         if message.finish_reason == "insufficient_system_resource":
@@ -141,11 +167,13 @@ class Sending:
                 " `insufficient_system_resource`); try again later"
             )
         flaw = self.decoder.flaw()
-        if self._corrected(message, flaw) or (flaw is None and self._again(message)):
+        if self._corrected(message, flaw) or (flaw is None and (self._again(message) or self._goes_on(message))):
             self.spent += message.usage or Usage(requests=1)
             return None
         if flaw is not None and not message.tool_calls:  # told often enough: then its words are the answer
             message = replace(message, text=flaw[0])
+        if self.part is not None:
+            message = joined(self.part, message)
         if not self.spent.requests:
             return message
         return replace(message, text=self.kept + message.text, usage=self.spent + (message.usage or Usage(requests=1)))
@@ -168,6 +196,8 @@ class Sending:
         """Whether to ask again for a reply that is no answer; prepares the next request."""
         if message.finish_reason == "length" and message.tool_calls:
             return self._repeat("cut within a tool call") and self._enlarge(message)
+        if self.part is not None:  # nothing more to say is an end too
+            return False
         if message.finish_reason in ("stop", "tool_calls") and not message.tool_calls and not message.text.strip():
             return self._repeat("empty")
         if message.finish_reason == "tool_calls" and not message.tool_calls:
@@ -192,7 +222,25 @@ class Sending:
         used = message.usage.completion_tokens if message.usage else 0
         room = 2 * max(BUDGET // 2, used, settings.max_tokens or 0)
         room = min(room, self.row.output or room)
-        self.body = self._encode(replace(self.request, settings=replace(settings, max_tokens=room)))
+        self.request = replace(self.request, settings=replace(settings, max_tokens=room))
+        self.body = self._encode()
+        return True
+
+    def _goes_on(self, message: Assistant) -> bool:
+        """Whether the answer was cut within its text and the model can go on with it; prepares the next request."""
+        if message.finish_reason != "length" or message.tool_calls or not (self.row.prefix and self.manner.beta):
+            return False
+        if self.dialect is self.manner.prompted and self.request.tools:  # the cut may go through a call
+            return False
+        whole = message if self.part is None else joined(self.part, message)
+        times = self.request.settings.continuations
+        if not whole.text.strip() or whole.continued >= (TIMES if times is None else times):
+            return False
+        self.part = whole
+        self.before = self.attempts  # the rest is a request of its own
+        self.body = self._encode()
+        if self.request.emit is not None:
+            self.request.emit(Continued(whole.continued + 1))
         return True
 
     def failed(self, error: ModelError) -> float:
@@ -203,7 +251,7 @@ class Sending:
             error.args = (f"{error}. {largest(self.request.transcript.messages(), self.request.instructions)}",)
         if self._without_tools(error) or self._other_reasoning(error):
             return 0.0
-        delay = self.manner.retries.delay(error, self.attempts, self.manner.chance())
+        delay = self.manner.retries.delay(error, self.attempts - self.before, self.manner.chance())
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
             self.repeated.add("unreadable")
             delay = self.manner.retries.first
@@ -213,9 +261,22 @@ class Sending:
         if delay is None or late or out_of_time or not self._may_repeat():
             if self.attempts > 1:
                 error.args = (f"{error} (after {self.attempts} attempts)",)
+            if self.part is not None and not out_of_time:
+                raise self._unfinished(self.part, error) from error
             raise error
         self._tell(delay, f"{type(error).__name__}: {error}")
         return delay
+
+    def _unfinished(self, part: Assistant, error: ModelError) -> Truncated:
+        """The error that an answer stays cut, since its rest could not be had; it is returned, not raised."""
+        return Truncated(
+            f"the answer of `{self.manner.name}` was cut after {len(part.text)} characters (finish reason `length`),"
+            f" and its rest could not be had: {error}. Raise `Settings(max_tokens=…)`, or ask for less; the part that"
+            " came is in the error's `.text`",
+            finish_reason="length",
+            text=part.text,
+            partial=replace(part, usage=self.spent),
+        )
 
     def _without_tools(self, error: ModelError) -> bool:
         """Whether the endpoint says that the model has no function calling; the run then tells tools in words."""
@@ -223,7 +284,7 @@ class Sending:
         if prompted is None or self.dialect is prompted or not self.request.tools or not no_tools(error):
             return False
         self.dialect = prompted
-        self.body = self._encode(self.request)
+        self.body = self._encode()
         self._tell(0.0, f"{error}; from here on the tools are told in words")
         return True
 
@@ -232,7 +293,7 @@ class Sending:
         if self.row is not self.manner.row or (found := flipped(self.row, error)) is None:
             return False
         self.row, warning = found
-        self.body = self._encode(self.request)
+        self.body = self._encode()
         self.manner.learn(self.row)
         self.request.warn(warning)
         self._tell(0.0, f"{type(error).__name__}: {error}")
@@ -243,3 +304,7 @@ class Sending:
             self.request.emit(Retried(self.attempts, delay, why))
             if self.shown:
                 self.request.emit(Restarted())
+                if self.part is not None:  # what is gone on with stays
+                    if self.part.reasoning:
+                        self.request.emit(ReasoningDelta(self.part.reasoning))
+                    self.request.emit(TextDelta(self.part.text))

@@ -1,0 +1,64 @@
+"""What becomes of a model's reply: it is written down, or kept as spent and the run ends.
+
+Nothing here waits; `perform` waits, in its two ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from agentkit.errors import LimitReached, Truncated
+from agentkit.loop import Say
+from agentkit.messages import Assistant, Note, Usage, told_apart
+from agentkit.transcript import DISCARDED
+
+
+def accept(message: Assistant, say: Say, *, model: str) -> None:
+    """Write a message down if it is whole: `stop` without calls, or calls under `stop` or `tool_calls`.
+
+    Args:
+        message: The reply.
+        say: Writes down.
+        model: The name of the model that was asked.
+
+    Raises:
+        Truncated: The reply ended for any other reason. Its usage and text are kept in a note.
+    """
+    reason = message.finish_reason
+    if reason == "stop" or (reason == "tool_calls" and message.tool_calls):
+        ids = {call.id for call in message.tool_calls}
+        if "" in ids or len(ids) < len(message.tool_calls):  # a model of one's own need not know better
+            message = replace(message, tool_calls=told_apart(message.tool_calls))
+        say(message)
+        return
+    say(discarded(message))
+    raise Truncated(why_cut(message, model), finish_reason=reason, text=message.text, partial=message)
+
+
+def discarded(message: Assistant) -> Note:
+    """The note that keeps what a reply cost that is thrown away, and the words that came of it."""
+    usage = message.usage or Usage(requests=1)
+    spent = {one.name: getattr(usage, one.name) for one in fields(usage)}
+    return Note(DISCARDED, {"finish_reason": message.finish_reason, "usage": spent, "text": message.text})
+
+
+def keep_spent(error: LimitReached | Truncated, say: Say) -> None:
+    """Note what a model spent on an answer that it gave up, where the error tells."""
+    if isinstance(error.message, Assistant):
+        say(discarded(error.message))
+
+
+def why_cut(message: Assistant, model: str) -> str:
+    """Why a reply is no answer, and what to do."""
+    reason = message.finish_reason
+    if reason == "length":
+        tried = f" and gone on with {message.continued} time(s)" if message.continued else ""
+        return (
+            f"the answer of `{model}` was cut after {len(message.text)} characters (finish reason `length`){tried}:"
+            " the token limit was reached; raise `Settings(max_tokens=…)` (reasoning counts against it)"
+            " or ask for less. The part that came is in the error's `.text`"
+        )
+    if reason == "tool_calls":
+        return f"`{model}` ended its reply with finish reason `tool_calls` but named no call"
+    said = "gave no finish reason" if reason is None else f"ended its reply with finish reason `{reason}`"
+    return f"`{model}` {said}, which is not a finished answer. The part that came is in the error's `.text`"
