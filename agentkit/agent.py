@@ -6,20 +6,23 @@ import contextlib
 import contextvars
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from agentkit.approval import Verdict, verdict_notes
-from agentkit.calls import interrupted
+from agentkit.approval import Approver, Pending, Verdict, verdict_notes
+from agentkit.calls import interrupted, lost
 from agentkit.errors import ConfigurationError
-from agentkit.events import Emit, Event
-from agentkit.loop import Limits, Say, adrive, drive
-from agentkit.messages import Entry, Image, Note, Part, Text, User
+from agentkit.events import Emit
+from agentkit.history import mended
+from agentkit.loop import Limits
+from agentkit.messages import Entry, Note
 from agentkit.models.request import Model, Request, Settings
 from agentkit.output import Output, with_output
 from agentkit.perform import Performer
 from agentkit.result import Result
+from agentkit.running import Asked, History, Keeper, Prompt, Relay, Run, aheld, held, repeatable, said_by_user
+from agentkit.sessions import Held, Session
 from agentkit.stream import AsyncPipe, AsyncStream, Pipe, Stream
 from agentkit.threads import Stop
 from agentkit.tools import Context, Tool
@@ -35,73 +38,13 @@ else:
 
     OutputT = TypeVar("OutputT")
 
-Prompt = str | Sequence[str | Part] | None
 Instructions = str | Callable[[Context[Any]], str] | None
-History = Iterable[Entry] | Result[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Override:
     model: Model | str | None
     tools: Toolset | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """What a run knows of the stream that shows it."""
-
-    restart: bool
-    stop: Stop | None = None
-
-
-@dataclass(slots=True)
-class _Run:
-    """One run, made ready: what both ways of driving it need."""
-
-    transcript: Transcript
-    performer: Performer
-    limits: Limits
-    say: Say
-    show: Emit | None
-
-    def drive(self) -> Result[Any]:
-        try:
-            self._begin()
-            drive(self.transcript, self.performer.perform, self.say, self.show, self.limits)
-            return self.result()
-        except BaseException as error:
-            self._carry(error)
-            raise
-
-    async def adrive(self) -> Result[Any]:
-        try:
-            self._begin()
-            await adrive(self.transcript, self.performer.aperform, self.say, self.show, self.limits)
-            return self.result()
-        except BaseException as error:
-            self._carry(error)
-            raise
-
-    def _carry(self, error: BaseException) -> None:
-        """Whatever ends the run carries the transcript, a `KeyboardInterrupt` too."""
-        with contextlib.suppress(AttributeError):  # an exception class may have fixed slots
-            vars(error)["transcript"] = self.transcript
-
-    def _begin(self) -> None:
-        if self.show is not None:
-            for entry in self.transcript.since(self.transcript.start):
-                self.show(entry)
-
-    def result(self) -> Result[Any]:
-        transcript, output = self.transcript, self.performer.output
-        return Result(
-            output=transcript.text if output is None or transcript.waiting else output.read(transcript),
-            entries=tuple(transcript),
-            start=transcript.start,
-            usage=transcript.usage,
-            steps=transcript.steps,
-            pending=transcript.waiting,
-        )
 
 
 class Agent(Generic[OutputT]):
@@ -117,6 +60,8 @@ class Agent(Generic[OutputT]):
         limits: What a run may spend; by default 25 model calls.
         name: The agent's name in notes and logs.
         parallel: How many tools of one run may be under way at once.
+        approve: Asked for a verdict on each call that needs one, while the run waits: a plain or an async function of
+            the `ToolCall` that gives what `resume` takes, or `None` to leave the call pending.
 
     Raises:
         ConfigurationError: A tool that cannot be described, two tools of one name, or an option that cannot be.
@@ -133,6 +78,7 @@ class Agent(Generic[OutputT]):
         limits: Limits | None = None,
         name: str | None = None,
         parallel: int = 128,
+        approve: Approver | None = None,
     ) -> None:
         if parallel < 1:
             raise ConfigurationError(f"`parallel={parallel}`: at least one tool must be able to run")
@@ -141,6 +87,7 @@ class Agent(Generic[OutputT]):
         self.limits = limits or Limits()
         self.name = name or "agent"
         self.parallel = parallel
+        self.approve = approve
         self._model = model
         self._output: Output[Any] | None = None if output is str else Output(output)
         self._tools = Toolset(tools)
@@ -161,30 +108,46 @@ class Agent(Generic[OutputT]):
         *,
         history: History = (),
         context: Any = None,
-        session: str | None = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
     ) -> Result[OutputT]:
         """Run until the model has answered, in the calling thread. Works inside a running event loop too.
 
         Args:
             prompt: What the user says: a text, a list of texts and parts, or `None` to go on with the history.
-            history: What was said before: messages, or an earlier `Result`.
+            history: What was said before: messages, or an earlier `Result`. What cannot be sent as it is, and can be
+                mended in but one way, is mended, with a `Warned` event.
             context: Anything; tools find it in `Context.value`.
-            session: The name of a kept conversation. Not built yet.
+            session: The name of a kept conversation, which goes on with this run, or a `Session`.
             model: In place of the agent's.
             settings: On top of the agent's.
             limits: In place of the agent's.
             on_event: Called with each event, in the run's thread; what it raises ends the run.
+            approve: In place of the agent's.
 
         Raises:
             ConfigurationError: The run cannot begin as it was asked for.
             ModelError: The model did not answer.
+            SessionBusy: Another run holds the session.
             RunError: The run ended without its answer. Every error carries `.transcript`.
         """
-        return self._prepare(prompt, history, context, session, model, settings, limits, on_event).drive()
+        asked = Asked(
+            prompt=prompt,
+            history=history,
+            context=context,
+            session=session,
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=on_event,
+            approve=approve,
+        )
+        with held(session) as taken:
+            return self._prepare(asked, Transcript(), taken).drive()
 
     async def arun(
         self,
@@ -192,14 +155,27 @@ class Agent(Generic[OutputT]):
         *,
         history: History = (),
         context: Any = None,
-        session: str | None = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
     ) -> Result[OutputT]:
         """`run` on the running event loop; the same arguments and errors."""
-        return await self._prepare(prompt, history, context, session, model, settings, limits, on_event).adrive()
+        asked = Asked(
+            prompt=prompt,
+            history=history,
+            context=context,
+            session=session,
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=on_event,
+            approve=approve,
+        )
+        async with aheld(session) as taken:
+            return await self._prepare(asked, Transcript(), taken).adrive()
 
     def stream(
         self,
@@ -207,11 +183,12 @@ class Agent(Generic[OutputT]):
         *,
         history: History = (),
         context: Any = None,
-        session: str | None = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
         restart: bool = False,
     ) -> Stream[OutputT]:
         """A run to watch: iterate the stream for its events; the arguments are those of `run`.
@@ -219,16 +196,31 @@ class Agent(Generic[OutputT]):
         With `restart`, a reply that breaks off is asked for anew even when parts of it were shown: `Restarted` says
         that they are void.
         """
-        shown, stop = _Relay(on_event), Stop()
-        watched = _Watched(restart, stop)
-        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
+        shown, stop, transcript = Relay(on_event), Stop(), Transcript()
+        asked = Asked(
+            prompt=prompt,
+            history=history,
+            context=context,
+            session=session,
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=shown,
+            approve=approve,
+            streamed=True,
+            restart=restart,
+            stop=stop,
+        )
+        ready = None if session is not None else self._prepare(asked, transcript)
 
         def drive_into(pipe: Pipe) -> Result[OutputT]:
             shown.into = pipe.items.put
-            run.performer.in_caller = pipe.in_caller
-            return run.drive()
+            with held(session) as taken:
+                run = ready or self._prepare(asked, transcript, taken)
+                run.performer.in_caller = pipe.in_caller
+                return run.drive()
 
-        return Stream(run.transcript, drive_into, stop)
+        return Stream(transcript, drive_into, stop)
 
     def astream(
         self,
@@ -236,64 +228,107 @@ class Agent(Generic[OutputT]):
         *,
         history: History = (),
         context: Any = None,
-        session: str | None = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
         restart: bool = False,
     ) -> AsyncStream[OutputT]:
         """`stream` on the running event loop: `async with agent.astream(…) as stream: async for event in stream: …`."""
-        shown = _Relay(on_event)
-        watched = _Watched(restart)
-        run = self._prepare(prompt, history, context, session, model, settings, limits, shown, watched=watched)
+        shown, transcript = Relay(on_event), Transcript()
+        asked = Asked(
+            prompt=prompt,
+            history=history,
+            context=context,
+            session=session,
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=shown,
+            approve=approve,
+            streamed=True,
+            restart=restart,
+        )
+        ready = None if session is not None else self._prepare(asked, transcript)
 
         async def drive_into(pipe: AsyncPipe) -> Result[OutputT]:
             shown.into = pipe.put
-            return await run.adrive()
+            async with aheld(session) as taken:
+                return await (ready or self._prepare(asked, transcript, taken)).adrive()
 
-        return AsyncStream(run.transcript, drive_into)
+        return AsyncStream(transcript, drive_into)
 
     def resume(
         self,
-        history: History,
+        history: History | Pending | None,
         verdicts: Mapping[str, Verdict],
         *,
         context: Any = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
     ) -> Result[OutputT]:
         """Go on with a run that ended with `result.pending`, in the calling thread.
 
         Args:
-            history: That result, or its entries.
+            history: That result, its `pending`, or its entries; `None` where a session keeps them.
             verdicts: For each pending call, by id: `True`, `False`, a reason to deny, or an `Approve` (perhaps with
                 other arguments), `Deny` or `Answer`. Calls without one go on waiting.
+            session: Where the run is kept; a result or `pending` of a session knows it.
             context: As for `run`, like the rest.
 
         Raises:
             ConfigurationError: A verdict is on a call that does not wait, or is none.
             AgentkitError: As `run` does.
         """
-        run = self._prepare(None, history, context, None, model, settings, limits, on_event, verdicts=verdicts)
-        return run.drive()
+        asked = Asked(
+            prompt=None,
+            history=_kept(history),
+            context=context,
+            session=_session(history, session),
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=on_event,
+            approve=approve,
+            verdicts=verdicts,
+        )
+        with held(asked.session) as taken:
+            return self._prepare(asked, Transcript(), taken).drive()
 
     async def aresume(
         self,
-        history: History,
+        history: History | Pending | None,
         verdicts: Mapping[str, Verdict],
         *,
         context: Any = None,
+        session: str | Session | None = None,
         model: Model | str | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
         on_event: Emit | None = None,
+        approve: Approver | None = None,
     ) -> Result[OutputT]:
         """`resume` on the running event loop; the same arguments and errors."""
-        run = self._prepare(None, history, context, None, model, settings, limits, on_event, verdicts=verdicts)
-        return await run.adrive()
+        asked = Asked(
+            prompt=None,
+            history=_kept(history),
+            context=context,
+            session=_session(history, session),
+            model=model,
+            settings=settings,
+            limits=limits,
+            on_event=on_event,
+            approve=approve,
+            verdicts=verdicts,
+        )
+        async with aheld(asked.session) as taken:
+            return await self._prepare(asked, Transcript(), taken).adrive()
 
     @contextlib.contextmanager
     def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
@@ -304,46 +339,33 @@ class Agent(Generic[OutputT]):
         finally:
             self._override.reset(token)
 
-    def _prepare(
-        self,
-        prompt: Prompt,
-        history: History,
-        context: Any,
-        session: str | None,
-        model: Model | str | None,
-        settings: Settings | None,
-        limits: Limits | None,
-        on_event: Emit | None,
-        *,
-        watched: _Watched | None = None,
-        verdicts: Mapping[str, Verdict] | None = None,
-    ) -> _Run:
-        if session is not None:
-            raise ConfigurationError(f"`session={session!r}`: sessions are not built yet; hand `history=` on instead")
+    def _prepare(self, asked: Asked, transcript: Transcript, taken: Held | None = None) -> Run:
+        """Make a run ready in an empty transcript; nothing is written to the session yet."""
         override = self._override.get()
         group = self._tools if override is None or override.tools is None else override.tools
         tools = with_output(group.named(), self._output)
-        answering = self._resolve((override.model if override else None) or model or self._model)
-        limits = limits or self.limits
+        answering = self._resolve((override.model if override else None) or asked.model or self._model)
+        limits = asked.limits or self.limits
         run = secrets.token_hex(6)
-        transcript = Transcript(history.entries if isinstance(history, Result) else history)
-        for note in verdict_notes(transcript, verdicts or {}):
+        told = self._recall(asked, transcript, taken, tools)
+        for note in verdict_notes(transcript, asked.verdicts):
             transcript.append(note)
-        said = _user(prompt, transcript)
+        said = said_by_user(asked.prompt, transcript)
         for call in transcript.open_calls if said is not None else ():
             transcript.append(interrupted(call))
         transcript.append(Note(RUN, {"id": run, "agent": self.name, "model": answering.name}))
         if said is not None:
             transcript.append(said)
+        keeper = Keeper(transcript, taken, asked.on_event)
         request = Request(
             transcript=transcript,
-            instructions=self._instructions(context, transcript, run),
+            instructions=self._instructions(asked.context, transcript, run),
             tools=tuple(tools.values()),
-            settings=settings.over(self.settings) if settings else self.settings,
-            stream=watched is not None,
-            restart=watched is not None and watched.restart,
-            emit=on_event,
-            stop=watched.stop if watched else None,
+            settings=asked.settings.over(self.settings) if asked.settings else self.settings,
+            stream=asked.streamed,
+            restart=asked.restart,
+            emit=None if asked.on_event is None else keeper.show,
+            stop=asked.stop,
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
         )
         performer = Performer(
@@ -351,18 +373,31 @@ class Agent(Generic[OutputT]):
             request,
             tools,
             run=run,
-            value=context,
+            value=asked.context,
             output=self._output,
             group=group if group.changes else None,
             parallel=self.parallel,
         )
+        loaded = len(taken.entries) if taken is not None else 0
+        return Run(transcript, performer, limits, keeper, asked.approve or self.approve, loaded, told)
 
-        def say(entry: Entry) -> None:
+    def _recall(
+        self, asked: Asked, transcript: Transcript, taken: Held | None, tools: Mapping[str, Tool[..., Any]]
+    ) -> list[str]:
+        """Bring back what was said before: from the session, or from the history; sentences on what was mended."""
+        kept: tuple[Entry, ...] = taken.entries if taken is not None else ()
+        entries, told = mended(asked.history.entries if isinstance(asked.history, Result) else asked.history)
+        if kept and entries:
+            raise ConfigurationError(
+                "both `history=` and a `session=` that holds messages: go on with the session alone, or begin another"
+            )
+        for entry in kept or entries:
             transcript.append(entry)
-            if on_event is not None:
-                on_event(entry)
-
-        return _Run(transcript, performer, limits, say, on_event)
+        for call in transcript.unknown_calls if asked.prompt is None else ():
+            if not repeatable(tools.get(call.name)):
+                transcript.append(lost(call))
+                told.append(f"`{call.name}` was under way when the program ended; the model is told so")
+        return told
 
     def _instructions(self, context: Any, transcript: Transcript, run: str) -> str | None:
         if self.instructions is None or isinstance(self.instructions, str):
@@ -380,41 +415,14 @@ class Agent(Generic[OutputT]):
         return self._opened[name]
 
 
-class _Relay:
-    """Hands events to the caller's `on_event` and into a stream's pipe."""
-
-    __slots__ = ("into", "on_event")
-
-    def __init__(self, on_event: Emit | None) -> None:
-        self.on_event = on_event
-        self.into: Callable[[Event], None] = _nowhere
-
-    def __call__(self, event: Event) -> None:
-        if self.on_event is not None:
-            self.on_event(event)
-        self.into(event)
+def _kept(history: History | Pending | None) -> History:
+    """What was said before a pause; nothing where a session keeps it."""
+    if history is None or (isinstance(history, Result) and _session(history, None) is not None):
+        return ()
+    return history.entries if isinstance(history, Pending) else history
 
 
-def _nowhere(_: Event) -> None:
-    """Where events go before the stream is iterated."""
-
-
-def _user(prompt: Prompt, transcript: Transcript) -> User | None:
-    if prompt is None:
-        if transcript.last is None:
-            raise ConfigurationError("`prompt=None` goes on with the history, but the history holds no message")
-        return None
-    if isinstance(prompt, str):
-        content: str | tuple[Part, ...] = prompt
-        empty = not prompt.strip()
-    else:
-        content = tuple(Text(part) if isinstance(part, str) else part for part in prompt)
-        wrong: list[object] = [part for part in content if type(part) not in (Text, Image)]
-        if wrong:
-            raise ConfigurationError(
-                f"a prompt is made of texts, `Text` and `Image`, not of `{type(wrong[0]).__name__}`"
-            )
-        empty = not any(isinstance(part, Image) or part.text.strip() for part in content)
-    if empty:
-        raise ConfigurationError("the prompt is empty: say something, or give `None` to go on with the history")
-    return User(content)
+def _session(history: History | Pending | None, session: str | Session | None) -> str | Session | None:
+    """The session of a resumed run: the one that was named, or that of what is resumed."""
+    pending = history.pending if isinstance(history, Result) else history
+    return session or (pending.session if isinstance(pending, Pending) else None)

@@ -134,7 +134,8 @@ class Calls:
     def needs_verdict(self, ready: Ready) -> bool:
         """Whether the call must not be run before somebody has said so."""
         approval = ready.tool.approval
-        if not approval or ready.call.id in self.transcript.verdicts:
+        transcript = self.transcript
+        if not approval or ready.call.id in transcript.verdicts or ready.call.name in transcript.allowed:
             return False
         if approval is True:
             return True
@@ -233,6 +234,12 @@ class Calls:
 def interrupted(call: ToolCall) -> ToolMessage:
     """The answer to a call that had none when the user spoke again. It may have begun: nobody knows."""
     text = f"`{call.name}` was interrupted by the user; whether it did anything is not known"
+    return ToolMessage(call.id, call.name, text, ok=False)
+
+
+def lost(call: ToolCall) -> ToolMessage:
+    """The answer to a call that was begun by a process that ended before the answer was written down."""
+    text = f"`{call.name}` was interrupted when the program ended; whether it did anything is not known"
     return ToolMessage(call.id, call.name, text, ok=False)
 
 

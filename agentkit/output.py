@@ -86,7 +86,7 @@ def _candidates(transcript: Transcript) -> Iterable[ToolCall]:
     """The calls that may hold the answer: the one that ended the run, or words that are an object in JSON."""
     calls: dict[str, ToolCall] = {}
     final: list[ToolCall] = []
-    for entry in transcript.since(transcript.start):
+    for entry in transcript.since(transcript.turn):
         if isinstance(entry, Assistant):
             calls = {call.id: call for call in entry.tool_calls}
             final = []

@@ -61,6 +61,7 @@ class Performer:
         group: Says at each step which tools there are; `None` where they are always the same.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
+        settle: On an event loop: waits until what was said is written down; `None` where that takes no waiting.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Performer:
         group: Toolset | None = None,
         parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
+        settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.model = model
         self.request = request
@@ -91,6 +93,7 @@ class Performer:
         )
         self.parallel = parallel
         self.in_caller = in_caller
+        self.settle = settle
 
     # What thinks, shared by both ways.
 
@@ -300,6 +303,8 @@ class Performer:
                 if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
                     away.stop()
                     self.calls.close(ready, outcome, say)
+                    if self.settle is not None:
+                        await self.settle()
         finally:
             tasks = [task for away in running.values() if (task := away.stop()) is not None]
             if tasks:

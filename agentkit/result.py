@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, NoReturn, TypeVar
 
+from agentkit.approval import Pending
 from agentkit.errors import ConfigurationError
-from agentkit.messages import Assistant, Entry, Message, ToolCall, Usage
+from agentkit.messages import Assistant, Entry, Message, Usage
 from agentkit.transcript import Transcript
 
 OutputT = TypeVar("OutputT", covariant=True)
@@ -24,6 +25,7 @@ class Result(Generic[OutputT]):
         steps: How many model calls it took.
         cost: What the run cost, in the currency of the endpoint; `None` where no price is known.
         pending: Calls that wait for a verdict or for an answer from outside; empty when the run is over.
+            A tuple that can be saved (`agentkit.approval.Pending`).
     """
 
     output: OutputT
@@ -32,7 +34,7 @@ class Result(Generic[OutputT]):
     usage: Usage = field(default_factory=Usage)
     steps: int = 0
     cost: None = None
-    pending: tuple[ToolCall, ...] = ()
+    pending: Pending = field(default_factory=Pending)
 
     @property
     def transcript(self) -> Transcript:

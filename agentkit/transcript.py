@@ -21,7 +21,10 @@ WAITING = "waiting"
 """The kind of the note that a call is not carried out before a verdict; `data["call"]` is its id."""
 
 VERDICT = "verdict"
-"""The kind of the note with a verdict on the call `data["call"]`."""
+"""The kind of the note with a verdict on the call `data["call"]`; `data["always"]` names a tool that needs none now."""
+
+BEGUN = "begun"
+"""The kind of the note that the calls `data["calls"]` are about to be carried out, whatever becomes of the process."""
 
 
 class Transcript(Sequence[Entry]):
@@ -37,15 +40,19 @@ class Transcript(Sequence[Entry]):
         tool_calls: Tool calls answered since the run began.
         usage: Tokens since the run began, discarded replies included.
         verdicts: What was decided on open calls, by their ids: the data of the notes.
+        allowed: The tools whose calls need no verdict any more, until the user speaks again.
         said: How many messages were said in all.
         start: The position at which the run began: that of its note, or 0.
     """
 
     __slots__ = (
         "__weakref__",
+        "_begun",
         "_entries",
         "_open",
+        "_spoke",
         "_waiting",
+        "allowed",
         "final",
         "last",
         "said",
@@ -60,6 +67,8 @@ class Transcript(Sequence[Entry]):
         self._entries: list[Entry] = []
         self._open: dict[str, ToolCall] = {}
         self._waiting: set[str] = set()
+        self._begun: set[str] = set()
+        self.allowed: set[str] = set()
         self.verdicts: dict[str, Mapping[str, Any]] = {}
         self.last: Message | None = None
         self.final = False
@@ -68,6 +77,7 @@ class Transcript(Sequence[Entry]):
         self.usage = Usage()
         self.said = 0
         self.start = 0
+        self._spoke = 0
         for entry in entries:
             self.append(entry)
 
@@ -81,6 +91,7 @@ class Transcript(Sequence[Entry]):
             if isinstance(entry, Assistant):
                 self._open = {call.id: call for call in entry.tool_calls}
                 self._waiting.clear()
+                self._begun.clear()
                 self.final = False
                 self.verdicts.clear()
                 self.steps += 1
@@ -88,6 +99,9 @@ class Transcript(Sequence[Entry]):
                     self.usage += entry.usage
             elif isinstance(entry, User):
                 self.final = False
+                if entry.by is None:
+                    self.allowed.clear()
+                    self._spoke = len(self._entries)
             elif isinstance(entry, ToolMessage) and self._open.pop(entry.tool_call_id, None) is not None:
                 self.tool_calls += 1
                 self.final = self.final or entry.final
@@ -108,6 +122,10 @@ class Transcript(Sequence[Entry]):
             call = str(note.data.get("call"))
             self._waiting.discard(call)
             self.verdicts[call] = note.data
+            if "always" in note.data:
+                self.allowed.add(str(note.data["always"]))
+        elif note.kind == BEGUN:
+            self._begun.update(map(str, note.data.get("calls", ())))
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:
@@ -126,14 +144,24 @@ class Transcript(Sequence[Entry]):
             return self.open_calls
         return tuple(takewhile(lambda call: call.id not in self._waiting, self._open.values()))
 
+    @property
+    def unknown_calls(self) -> tuple[ToolCall, ...]:
+        """The calls that were begun and have no answer: of a transcript that was saved, nobody knows what they did."""
+        return tuple(call for call in self.ready_calls if call.id in self._begun) if self._begun else ()
+
     def messages(self, start: int = 0) -> tuple[Message, ...]:
         """What was said from position `start` on, without the notes."""
         return tuple(entry for entry in self._entries[start:] if not isinstance(entry, Note))
 
     @property
+    def turn(self) -> int:
+        """Where the answer under way began: with the run, or with the user's last words if it goes on with those."""
+        return min(self.start, self._spoke)
+
+    @property
     def text(self) -> str:
-        """The last words of the model since the run began; `""` if it has not spoken."""
-        for entry in reversed(self._entries[self.start :]):
+        """The last words of the model in this turn; `""` if it has not spoken."""
+        for entry in reversed(self._entries[self.turn :]):
             if isinstance(entry, Assistant) and entry.text:
                 return entry.text
         return ""

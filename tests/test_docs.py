@@ -77,7 +77,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: str, tmp_p
         [sys.executable, "-W", "error", "-c", RUNNER],
         input=json.dumps([(page, block.line, block.code) for block in code]),
         cwd=tmp_path,
-        env={**os.environ, "AGENTKIT_MODEL": "sim:deepseek-flash"},
+        env={**os.environ, "AGENTKIT_MODEL": "sim:deepseek-flash", "AGENTKIT_HOME": str(tmp_path / "home")},
         capture_output=True,
         check=False,
         text=True,

@@ -1,4 +1,4 @@
-"""A name becomes a model. The only module that reads the environment."""
+"""A name becomes a model. The only module beside `home.py` that reads the environment."""
 
 from __future__ import annotations
 
