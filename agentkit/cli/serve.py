@@ -126,7 +126,6 @@ def _function(target: str) -> Callable[..., Any]:
 
 
 def _ready(url: str, served: Served, profile: Profile) -> None:
-    prefix = "/v1" if "/v1" in profile.prefixes else profile.base
     if served.script or served.replay:
         told = f"its replies come from `{served.script or served.replay}`"
     elif served.brain:
@@ -139,7 +138,7 @@ def _ready(url: str, served: Served, profile: Profile) -> None:
         f"`{next(iter(profile.models))}`:\n"
     )
     sys.stderr.flush()
-    sys.stdout.write(f"export OPENAI_BASE_URL={url}{prefix}\nexport OPENAI_API_KEY=sim\n")
+    sys.stdout.write(f"export OPENAI_BASE_URL={url}{profile.base}\nexport OPENAI_API_KEY=sim\n")
     sys.stdout.flush()
 
 

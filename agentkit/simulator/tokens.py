@@ -22,21 +22,51 @@ _TOKEN = re.compile(
 )
 
 
+_BETWEEN = re.compile(r"(?<=\S) (?=\S)")
+"""A space between words: a token ends before it, whatever stands around, so both sides can be split alone."""
+
+_SHORT, _LONG = 2_048, 65_536
+"""Up to how many characters a text is remembered as one of many, and as one of few."""
+
+
 def split(text: str) -> list[str]:
     """The tokens of a text, in order; joined they are the text again."""
-    return [match.group() for match in _TOKEN.finditer(text)]
+    words = text.split()
+    if " ".join(words) != text:  # there is more between the words than single spaces
+        words = _BETWEEN.split(text)
+    found = _matched(words[0]) if words else []
+    for word in words[1:]:
+        found += _word(word) if len(word) <= 32 else _matched(f" {word}")
+    return found
 
 
 def count(text: str) -> int:
     """How many tokens a text has: `len(split(text))`."""
-    return sum(1 for _ in _TOKEN.finditer(text))
+    return len(split(text))
 
 
 def kept(text: str) -> Sequence[str]:
-    """The tokens of a text; those of short texts are remembered, since histories repeat them."""
-    return _remembered(text) if len(text) <= 2_048 else split(text)
+    """The tokens of a text; unless it is very long they are remembered, since histories repeat their texts."""
+    if len(text) <= _SHORT:
+        return _remembered(text)
+    return _remembered_long(text) if len(text) <= _LONG else split(text)
+
+
+def _matched(text: str) -> list[str]:
+    return [match.group() for match in _TOKEN.finditer(text)]
+
+
+@lru_cache(maxsize=8_192)
+def _word(word: str) -> tuple[str, ...]:
+    """The tokens of a word with the space before it: most words of a text were met before."""
+    return tuple(_matched(f" {word}"))
 
 
 @lru_cache(maxsize=512)
 def _remembered(text: str) -> tuple[str, ...]:
+    return tuple(split(text))
+
+
+@lru_cache(maxsize=32)
+def _remembered_long(text: str) -> tuple[str, ...]:
     return tuple(split(text))

@@ -1,10 +1,12 @@
 """`agentkit sim`: its faults, its brains, and what it says of options that cannot be."""
 
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
 
+import openai
 import pytest
 from shell import COMMAND, ROOT, environment, here
 
@@ -72,8 +74,8 @@ def test_faults_are_met_by_rule_and_by_header_and_told():
         assert "Content Exists Risk" in ask(served.url)[1]
         assert ask(served.url, **{"X-Sim-Fault": "429"})[0] == 429
     lines = served.errors.splitlines()
-    assert any(line.startswith("1 POST /v1/chat/completions 503 (503) {") for line in lines)
-    assert "2 POST /v1/chat/completions 200" in lines
+    assert any(line.startswith("1 POST /chat/completions 503 (503) {") for line in lines)
+    assert "2 POST /chat/completions 200" in lines
 
 
 def test_replies_come_from_a_script_or_a_function(tmp_path):
@@ -86,6 +88,21 @@ def test_replies_come_from_a_script_or_a_function(tmp_path):
     assert f"its replies come from `{script}`" in served.errors
     with Served("--brain", f"{function}:answer") as served:
         assert ask(served.url, "Boo") == (200, "You said: Boo")
+
+
+@pytest.mark.parametrize(
+    ("profile", "base"),
+    [("deepseek", ""), ("lkeap", "/v1"), ("openrouter", "/api/v1"), ("openai-compatible+llama.cpp", "/v1")],
+)
+def test_the_two_lines_and_the_model_name_are_those_of_the_profile(profile, base):
+    with Served("--profile", profile) as served:
+        assert served.url.removeprefix("http://127.0.0.1:").lstrip("0123456789") == base
+        assert served.process.stdout.readline() == "export OPENAI_API_KEY=sim\n"
+        told = served.process.stderr.readline() + served.process.stderr.readline()
+        model = re.search("the model name `(.+)`:", told)[1]
+        with openai.OpenAI(base_url=served.url, api_key="sim", max_retries=0) as client:
+            completion = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "6 * 7?"}])
+    assert "42" in completion.choices[0].message.content
 
 
 def test_all_faults_are_listed_with_what_they_do():
@@ -110,7 +127,8 @@ def test_all_faults_are_listed_with_what_they_do():
         (["--replay", "nowhere"], "there is no folder `nowhere` to replay"),
         (["--brain", "nowhere.py:answer"], "`nowhere.py` is not there"),
         (["--script", "a", "--replay", "b"], "one brain can answer, and there are `--script` and `--replay`"),
-        (["--time-scale", "-1"], "`time_scale=-1.0`: it must be 0 or more"),
+        (["--time-scale", "-1"], "`time_scale=-1.0`: it must be 0 or more, and finite"),
+        (["--time-scale", "inf"], "`time_scale=inf`: it must be 0 or more, and finite"),
     ],
 )
 def test_what_cannot_be_is_said(options, told):

@@ -52,6 +52,8 @@ _A, _B = rf"({_TERM})", rf"({_TERM})"
 _LONGEST = 200
 """How many numbers, signs and brackets a sum may have."""
 _GROUPS = re.compile(_GROUP)
+_START = re.compile(r"[-\d(]")
+"""How runs and groups begin."""
 _LIST = re.compile(
     r"\b(sum of|total of|product of|add(?:ing)?(?: up)?|multiply)\s+"
     rf"({_NUMBER}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+){_NUMBER}){{2,}})"
@@ -59,48 +61,62 @@ _LIST = re.compile(
 )
 
 _SIGNS = (
-    (r"\bmultiplied\s+(?:by|with)\b|(?<=[\d)])\s*(?:\btimes\b|[×·]|\bx\b)\s*(?=[\d(-])", " * "),
-    (r"\bdivided\s+by\b|÷", " / "),
-    (r"\b(?:raised\s+)?to\s+the\s+power\s+of\b|\*\*", " ^ "),
-    (r"(?<=[\d)])\s*\bplus\b\s*(?=[\d(-])", " + "),
-    (r"(?<=[\d)])\s*\b(?:minus|less)\b\s*(?=[\d(-])", " - "),
-    (r"(?<=[\d)])\s*\bover\b\s*(?=[\d(-])", " / "),
-    (r"−|–", "-"),
+    (
+        "multiplied times × · x",
+        r"\bmultiplied\s+(?:by|with)\b|(?<=[\d)])\s*(?:\btimes\b|[×·]|\bx\b)\s*(?=[\d(-])",
+        " * ",
+    ),
+    ("divided ÷", r"\bdivided\s+by\b|÷", " / "),
+    ("power **", r"\b(?:raised\s+)?to\s+the\s+power\s+of\b|\*\*", " ^ "),
+    ("plus", r"(?<=[\d)])\s*\bplus\b\s*(?=[\d(-])", " + "),
+    ("minus less", r"(?<=[\d)])\s*\b(?:minus|less)\b\s*(?=[\d(-])", " - "),
+    ("over", r"(?<=[\d)])\s*\bover\b\s*(?=[\d(-])", " / "),
+    ("− –", r"−|–", "-"),
 )
 
 _PHRASES = (
-    (rf"({_NUMBER})\s*(?:%|percent)\s+of\s+{_B}", r"(\1 / 100 * \2)"),
-    (rf"\b(?:sum|total)\s+of\s+{_A}\s+and\s+{_B}", r"(\1 + \2)"),
-    (rf"\bproduct\s+of\s+{_A}\s+and\s+{_B}", r"(\1 * \2)"),
-    (rf"\bdifference\s+(?:between|of)\s+{_A}\s+and\s+{_B}", r"(\1 - \2)"),
-    (rf"\b(?:quotient|ratio)\s+of\s+{_A}\s+and\s+{_B}", r"(\1 / \2)"),
-    (rf"\badd(?:ing)?\s+{_A}\s+(?:and|to|with)\s+{_B}", r"(\1 + \2)"),
-    (rf"\b(?:subtract(?:ing)?|take(?:\s+away)?)\s+{_A}\s+from\s+{_B}", r"(\2 - \1)"),
-    (rf"\bmultiply(?:ing)?\s+{_A}\s+(?:by|and|with)\s+{_B}", r"(\1 * \2)"),
-    (rf"\bdivid(?:e|ing)\s+{_A}\s+by\s+{_B}", r"(\1 / \2)"),
-    (rf"\braise\s+{_A}\s*\^\s*{_B}", r"(\1 ^ \2)"),
-    (rf"\bhalf\s+of\s+{_A}", r"(\1 / 2)"),
-    (rf"\b(?:double|twice)\s+{_A}", r"(2 * \1)"),
-    (rf"\btriple\s+{_A}", r"(3 * \1)"),
-    (rf"{_A}\s+squared\b|\bsquare\s+of\s+{_B}", r"(\1\2 ^ 2)"),
-    (rf"{_A}\s+cubed\b|\bcube\s+of\s+{_B}", r"(\1\2 ^ 3)"),
+    ("% percent", rf"({_NUMBER})\s*(?:%|percent)\s+of\s+{_B}", r"(\1 / 100 * \2)"),
+    ("sum total", rf"\b(?:sum|total)\s+of\s+{_A}\s+and\s+{_B}", r"(\1 + \2)"),
+    ("product", rf"\bproduct\s+of\s+{_A}\s+and\s+{_B}", r"(\1 * \2)"),
+    ("difference", rf"\bdifference\s+(?:between|of)\s+{_A}\s+and\s+{_B}", r"(\1 - \2)"),
+    ("quotient ratio", rf"\b(?:quotient|ratio)\s+of\s+{_A}\s+and\s+{_B}", r"(\1 / \2)"),
+    ("add", rf"\badd(?:ing)?\s+{_A}\s+(?:and|to|with)\s+{_B}", r"(\1 + \2)"),
+    ("subtract take", rf"\b(?:subtract(?:ing)?|take(?:\s+away)?)\s+{_A}\s+from\s+{_B}", r"(\2 - \1)"),
+    ("multiply", rf"\bmultiply(?:ing)?\s+{_A}\s+(?:by|and|with)\s+{_B}", r"(\1 * \2)"),
+    ("divid", rf"\bdivid(?:e|ing)\s+{_A}\s+by\s+{_B}", r"(\1 / \2)"),
+    ("raise", rf"\braise\s+{_A}\s*\^\s*{_B}", r"(\1 ^ \2)"),
+    ("half", rf"\bhalf\s+of\s+{_A}", r"(\1 / 2)"),
+    ("double twice", rf"\b(?:double|twice)\s+{_A}", r"(2 * \1)"),
+    ("triple", rf"\btriple\s+{_A}", r"(3 * \1)"),
+    ("square", rf"{_A}\s+squared\b|\bsquare\s+of\s+{_B}", r"(\1\2 ^ 2)"),
+    ("cube", rf"{_A}\s+cubed\b|\bcube\s+of\s+{_B}", r"(\1\2 ^ 3)"),
 )
 
 _CHAINS = (
-    (rf"{_A}{_THEN}(?:add|plus)(?:ing)?\s+{_B}(?:\s+to{_IT})?", r"(\1 + \2)"),
-    (rf"{_A}{_THEN}(?:subtract|minus|take\s+away)(?:ing)?\s+{_B}(?:\s+from{_IT})?", r"(\1 - \2)"),
-    (rf"{_A}{_THEN}(?:multipl(?:y|ied|ying)|times){_IT}\s+(?:by|with)?\s*{_B}", r"(\1 * \2)"),
-    (rf"{_A}{_NEXT}\*\s*{_B}", r"(\1 * \2)"),
-    (rf"{_A}{_THEN}divid(?:e|ed|ing){_IT}\s+by\s+{_B}", r"(\1 / \2)"),
-    (rf"{_A}{_NEXT}/\s*{_B}", r"(\1 / \2)"),
-    (rf"{_A}{_THEN}(?:double|doubled){_IT}", r"(\1 * 2)"),
-    (rf"{_A}{_THEN}(?:halve|halved){_IT}", r"(\1 / 2)"),
-    (rf"{_A}{_THEN}(?:square|squared){_IT}", r"(\1 ^ 2)"),
+    ("add plus", rf"{_A}{_THEN}(?:add|plus)(?:ing)?\s+{_B}(?:\s+to{_IT})?", r"(\1 + \2)"),
+    (
+        "subtract minus take",
+        rf"{_A}{_THEN}(?:subtract|minus|take\s+away)(?:ing)?\s+{_B}(?:\s+from{_IT})?",
+        r"(\1 - \2)",
+    ),
+    ("multipl times", rf"{_A}{_THEN}(?:multipl(?:y|ied|ying)|times){_IT}\s+(?:by|with)?\s*{_B}", r"(\1 * \2)"),
+    ("*", rf"{_A}{_NEXT}\*\s*{_B}", r"(\1 * \2)"),
+    ("divid", rf"{_A}{_THEN}divid(?:e|ed|ing){_IT}\s+by\s+{_B}", r"(\1 / \2)"),
+    ("/", rf"{_A}{_NEXT}/\s*{_B}", r"(\1 / \2)"),
+    ("double", rf"{_A}{_THEN}(?:double|doubled){_IT}", r"(\1 * 2)"),
+    ("halve", rf"{_A}{_THEN}(?:halve|halved){_IT}", r"(\1 / 2)"),
+    ("square", rf"{_A}{_THEN}(?:square|squared){_IT}", r"(\1 ^ 2)"),
 )
 
-_SIGN_RULES = [(re.compile(pattern), instead) for pattern, instead in _SIGNS]
-_PHRASE_RULES = [(re.compile(pattern), instead) for pattern, instead in _PHRASES]
-_CHAIN_RULES = [(re.compile(pattern), instead) for pattern, instead in _CHAINS]
+Rule = tuple[tuple[str, ...], re.Pattern[str], str]
+"""The words of which a line must have one (looking for those is quick), a pattern, and what stands in its place."""
+
+
+def _compiled(rules: Sequence[tuple[str, str, str]]) -> list[Rule]:
+    return [(tuple(words.split()), re.compile(pattern), instead) for words, pattern, instead in rules]
+
+
+_SIGN_RULES, _PHRASE_RULES, _CHAIN_RULES = _compiled(_SIGNS), _compiled(_PHRASES), _compiled(_CHAINS)
 _NO_SUM = re.compile(r"\d{4}-\d\d-\d\d|\d+(?:\.\d+){2,}|https?://\S+|\b[A-Za-z]+-\d+\b")
 _HAS_NUMBERS = re.compile(rf"\d|\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE)
 _NUMBER_WORDS = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b")
@@ -118,12 +134,10 @@ def sums(text: str) -> list[Operation]:
     line = _NUMBER_WORDS.sub(lambda match: str(NUMBERS[match.group()]), line)
     for _ in range(12):
         before = line
-        for rule, instead in _SIGN_RULES:
-            line = rule.sub(instead, line)
+        line = _rewritten(line, _SIGN_RULES)
         line = _bracketed(_LIST.sub(_list_of, line))
         for rules in (_PHRASE_RULES, _CHAIN_RULES):
-            for rule, instead in rules:
-                line = rule.sub(instead, line, count=1)
+            line = _rewritten(line, rules, count=1)
         if line == before or len(line) > 8_000:
             break
     nodes = [node for match in re.finditer(_GROUP, line) if (node := _parse(match.group())) is not None]
@@ -137,6 +151,8 @@ _FORMULA = re.compile(
 
 def formula(text: str) -> str:
     """The expression in a text that has functions in it, such as `sqrt(2) * 3`, as it stands; empty where none has."""
+    if "(" not in text:
+        return ""
     found = [match.group().strip(" ,\n") for match in _FORMULA.finditer(text)]
     fit = [
         one
@@ -144,6 +160,13 @@ def formula(text: str) -> str:
         if re.search(r"[a-z]\w*\(.*\d.*\)", one, re.IGNORECASE) and one.count("(") == one.count(")")
     ]
     return max(fit, key=len, default="")
+
+
+def _rewritten(line: str, rules: Sequence[Rule], count: int = 0) -> str:
+    for words, pattern, instead in rules:
+        if any(word in line for word in words):
+            line = pattern.sub(instead, line, count=count)
+    return line
 
 
 def _list_of(match: re.Match[str]) -> str:
@@ -156,7 +179,9 @@ def _bracketed(line: str) -> str:
     """Brackets round every run of signs and numbers that stands outside brackets."""
     parts: list[str] = []
     at = 0
-    while at < len(line):
+    while start := _START.search(line, at):
+        parts.append(line[at : start.start()])
+        at = start.start()
         if run := _RUN.match(line, at):
             parts.append(f"({run.group()})")
             at = run.end()
@@ -166,7 +191,7 @@ def _bracketed(line: str) -> str:
         else:
             parts.append(line[at])
             at += 1
-    return "".join(parts)
+    return "".join((*parts, line[at:]))
 
 
 def _parse(text: str) -> Node | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -44,10 +45,10 @@ class Faults:
             time_scale: How long a second of a fault lasts, in seconds: 0.001 makes half an hour 1.8 seconds.
 
         Raises:
-            ConfigurationError: A text is no rule, or the scale is negative.
+            ConfigurationError: A text is no rule, or the scale is negative or infinite.
         """
-        if not time_scale >= 0:
-            raise ConfigurationError(f"`time_scale={time_scale}`: it must be 0 or more")
+        if not 0 <= time_scale < math.inf:
+            raise ConfigurationError(f"`time_scale={time_scale}`: it must be 0 or more, and finite")
         self._seed = seed
         self._time_scale = time_scale
         self._lock = threading.Lock()
