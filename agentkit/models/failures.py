@@ -267,11 +267,12 @@ def _epoch(date: str) -> float | None:
 
 _NO_TOOLS = re.compile(
     r"does not support (?:function calling|tools?|tool calling|tool use)|function calling is not supported"
-    r"|tools? (?:is|are) not supported|no support for tools",
+    r"|tools? (?:is|are) not supported|no support for tools|tools param requires --jinja",
     re.I,
 )
 
 
 def no_tools(error: ModelError) -> bool:
-    """Whether a refusal says that the model has no function calling: DeepSeek's words, Ollama's, and their like."""
+    """Whether a refusal says that the model has no function calling: DeepSeek's words, Ollama's,
+    llama.cpp's, and their like."""
     return isinstance(error, errors.Rejected) and _NO_TOOLS.search(str(error)) is not None

@@ -92,10 +92,29 @@ def test_where_the_host_tells_reasoning_apart_the_text_is_left_as_it_is():
     assert [type(one) for one in deltas] == [ReasoningDelta, TextDelta]
 
 
-@pytest.mark.parametrize("name", ["deepseek:deepseek-flash", "lkeap:deepseek-r1", "evolink:deepseek-chat"])
-def test_endpoints_with_a_field_for_reasoning_may_talk_of_the_tags(name):
+HOSTS_WITH_A_FIELD = ["deepseek:deepseek-flash", "lkeap:deepseek-r1", "evolink:deepseek-reasoner"]
+
+
+@pytest.mark.parametrize("name", HOSTS_WITH_A_FIELD)
+@pytest.mark.parametrize("text", ["\n a <think>a</think>b", "a</think>b", "`<think>` opens", "<thin air>"])
+def test_endpoints_with_a_field_for_reasoning_may_talk_of_the_tags(name, text):
     row = find(name)[1]
-    assert stream(row, ["<think>a</think>b"])[0].text == "<think>a</think>b"
+    assert stream(row, [text])[0].text == whole(row, text)[0].text == text
+    assert stream(row, [*text])[0].text == text
+    tagged = f"<think>{text}"
+    assert stream(row, [tagged], extra={"reasoning_content": "a plan"})[0].text == tagged
+
+
+@pytest.mark.parametrize("name", HOSTS_WITH_A_FIELD)
+def test_reasoning_that_begins_a_text_with_its_tag_is_split_off_even_there(name):
+    row = find(name)[1]
+    for message, deltas in (stream(row, [*"<think>a</think>\n\nb"]), whole(row, "<think>a</think>\n\nb")):
+        assert (message.reasoning, message.text) == ("a", "b")
+        assert "".join(one.text for one in deltas if isinstance(one, TextDelta)) == "b"
+
+
+def test_a_model_that_never_thinks_may_begin_with_the_tag():
+    assert stream(find("lkeap:deepseek-v3")[1], ["<think>a</think>b"])[0].text == "<think>a</think>b"
 
 
 @pytest.mark.parametrize("name", ["vllm:deepseek-ai/DeepSeek-R1", "ollama:deepseek-r1:14b", "openai:qwen3"])

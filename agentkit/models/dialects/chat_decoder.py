@@ -104,7 +104,11 @@ class ChatDecoder:
         self._usage: dict[str, Any] | None = None
         self._logprobs: list[object] = []  # of a stream, a piece with each token
         self._rest: list[Delta] = []  # what only the end brought
-        self._tags = Thoughts(always=row.thinking == "always") if row.tags and row.thinking != "never" else None
+        self._tags = (
+            None
+            if row.thinking == "never"
+            else Thoughts(always=row.thinking == "always" and row.tags, opened=not row.tags)
+        )
 
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes; give what they added, or nothing where no deltas were asked for.
@@ -210,11 +214,12 @@ class ChatDecoder:
             if choice.get("index") != self._index and not self._chosen(choice):
                 continue
             thought = get("reasoning_content")
-            if not thought and (other := get("reasoning")) is not None:
+            words = get("content")
+            if not thought and (not words or "reasoning" in delta) and (other := _thought(get)) is not None:
                 thought = other
             if thought is not None:
                 self._think(thought, out)
-            if words := get("content"):
+            if words:
                 if self._tags is None and type(words) is str:
                     text.append(words)
                     if deltas:
@@ -282,6 +287,8 @@ class ChatDecoder:
         if tags is not None and tags.late:
             self._reasoning = [*(self._reasoning or ()), *self._text]
             self._text = []
+        elif tags is not None and tags.over:
+            self._tags = None
         self._put(pieces, out)
 
     def _put(self, pieces: list[tuple[bool, str]], out: list[Delta]) -> None:
@@ -435,8 +442,8 @@ class ChatDecoder:
     def _take_message(self, message: dict[str, Any], out: list[Delta]) -> None:
         """A message that comes whole: each element of its calls is a call of its own."""
         thought = message.get("reasoning_content")
-        if not thought and message.get("reasoning") is not None:
-            thought = message["reasoning"]
+        if not thought and (other := _thought(message.get)) is not None:
+            thought = other
         if thought is not None:
             self._think(thought, out)
         if content := message.get("content"):
@@ -483,6 +490,15 @@ class ChatDecoder:
 
     def _lost(self, what: str) -> ConnectionLost:
         return ConnectionLost(f"`{self._model}`: {what}; send the request again", model=self._model, status=200)
+
+
+def _thought(get: Callable[[str], Any]) -> Any:
+    """Reasoning under another key than DeepSeek's (WIRE section 9); `None` where there is no such key."""
+    value = get("reasoning")
+    for key in () if value else ("thinking", "reasoning_details"):
+        if (other := get(key)) and type(other) in (str, list):
+            return other
+    return value
 
 
 def _differs(call: _Call, id: str, name: str, piece: str) -> bool:

@@ -17,16 +17,19 @@ class Thoughts:
 
     Args:
         always: Whether the model always thinks.
+        opened: Whether nothing but an opening tag at the very beginning is reasoning: the host has a field for it.
 
     Attributes:
+        over: Whether all that is still to come is text, as it comes.
         late: Whether all text so far turned out to be reasoning, in the last call of `feed`.
         assumed: Whether text was taken for reasoning though no tag has said so.
     """
 
-    __slots__ = ("_always", "_held", "_last", "_open", "_over", "_started", "assumed", "late")
+    __slots__ = ("_always", "_held", "_last", "_open", "_opened", "_over", "_started", "assumed", "late", "over")
 
-    def __init__(self, *, always: bool) -> None:
+    def __init__(self, *, always: bool, opened: bool = False) -> None:
         self._always = always
+        self._opened = opened
         self._held: str = ""  # what may be the beginning of a tag, or blanks before the answer
         self._last: str = ""  # the character before it
         self._started = False  # whether it is known how the text begins
@@ -34,6 +37,7 @@ class Thoughts:
         self._over = False  # whether a closing tag came: from there on all is text
         self.late = False
         self.assumed = False
+        self.over = False
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
         """The next piece of text as pieces, each with whether it is reasoning."""
@@ -47,6 +51,9 @@ class Thoughts:
             self._started = True
             if words.startswith(OPEN):
                 self._open, text = True, words[len(OPEN) :]
+            elif self._opened:
+                self.over = True
+                return [(False, text)]
             else:
                 self._open = self.assumed = self._always
         return self._split(text)

@@ -85,11 +85,9 @@ def cut_utf8(steps: list[Step], _: Reply, draw: Draw) -> Sequence[Step]:
 def cut_arguments(steps: list[Step], reply: Reply, draw: Draw) -> Sequence[Step]:
     """The connection ends within the arguments of a call, between two events of a stream."""
     if reply.streamed:
-        places = [
-            number
-            for number, step in enumerate(steps)
-            if isinstance(step, bytes) and _ARGUMENTS in step and b'"name":' not in step
-        ]
+        events = [(n, step) for n, step in enumerate(steps) if isinstance(step, bytes) and _ARGUMENTS in step]
+        # some servers name the call in each fragment, or send it in one: then perhaps the next call is what is cut off
+        places = [n for n, step in events if b'"name":' not in step] or [n for n, _ in events]
         return [*steps[: draw.random.choice(places[1:] or places)], Cut()] if places else steps
     body = b"".join(step for step in steps if isinstance(step, bytes))
     place = body.find(_ARGUMENTS)

@@ -59,11 +59,14 @@ def object_arguments(draw: Draw) -> Change:
     """`arguments` is an object. In a stream it comes whole, with the chunk that opens the call."""
     plan = draw.exchange.plan
     whole = [call.arguments for call in plan.calls] if plan else []
+    opened: set[int] = set()  # some servers repeat the name in each fragment
 
     def change(_: Json, said: Json) -> bool:
-        kept = [call for call in _calls(said) if "name" in call["function"]]
-        for place, call in enumerate(kept):
-            text = whole[int(call.get("index", place))]
+        named = [(int(call.get("index", n)), call) for n, call in enumerate(_calls(said)) if "name" in call["function"]]
+        kept = [(place, call) for place, call in named if place not in opened]
+        for place, call in kept:
+            opened.add(place)
+            text = whole[place]
             try:
                 call["function"]["arguments"] = json.loads(text)
             except ValueError:
