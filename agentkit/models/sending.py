@@ -71,6 +71,7 @@ class Sending:
         self.moves = 0  # how often to go to another address of the endpoint, where it has several
         self.shown = False
         self.began = 0.0
+        self.until = request.deadline  # when there is no more time for the answer, with all that it takes to get it
         self.spent = Usage()
         self.repeated: set[str] = set()
         self.kept = ""  # what was said beside calls that could not be read
@@ -110,9 +111,11 @@ class Sending:
         deltas = self.request.emit is not None
         self.decoder = self.dialect.decoder(self.row, deltas=deltas, request=self.request)
         patience = self.manner.patience
-        if self.request.deadline is not None:
-            left = max(0.0, self.request.deadline - self.began)
-            patience = replace(patience, total=left if patience.total is None else min(left, patience.total))
+        if self.attempts == 1 and patience.total is not None:
+            until = self.began + patience.total
+            self.until = until if self.until is None else min(until, self.until)
+        if self.until is not None:
+            patience = replace(patience, total=max(0.0, self.until - self.began))
         return patience
 
     def queued(self, seconds: float) -> None:
@@ -255,9 +258,9 @@ class Sending:
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
             self.repeated.add("unreadable")
             delay = self.manner.retries.first
-        deadline = self.request.deadline
-        late = delay is not None and deadline is not None and time.monotonic() + delay >= deadline
-        out_of_time = isinstance(error, TimedOut) and deadline is not None and time.monotonic() >= deadline
+        until = self.until
+        late = delay is not None and until is not None and time.monotonic() + delay >= until
+        out_of_time = isinstance(error, TimedOut) and until is not None and time.monotonic() >= until
         if delay is None or late or out_of_time or not self._may_repeat():
             if self.attempts > 1:
                 error.args = (f"{error} (after {self.attempts} attempts)",)

@@ -1,0 +1,163 @@
+"""A server that keeps a request alive for ever, and one that is silent, are left when the time is over, always."""
+
+import asyncio
+import contextlib
+import time
+
+import httpx
+import pytest
+from endpoint_runs import ENDPOINTS, PROMPT, Desk
+from script import go as in_any_way
+from wire import serving
+
+from agentkit import Agent, Limits
+from agentkit.errors import LimitReached, TimedOut
+from agentkit.events import Queued
+from agentkit.models import open_model
+from agentkit.models.transport import Patience
+from agentkit.simulator import Simulator
+from agentkit.simulator.server import running
+
+SHORT, LONG = 0.3, 10.0
+WAYS = [
+    ("run", "httpx"),
+    ("run", "brought"),
+    ("stream", "httpx"),
+    ("stream", "brought"),
+    ("arun", "httpx"),
+    ("arun", "aiohttp"),
+    ("arun", "brought"),
+    ("astream", "httpx"),
+    ("astream", "aiohttp"),
+    ("astream", "brought"),
+]
+every_way = pytest.mark.parametrize(("way", "transport"), WAYS, ids=[" ".join(one) for one in WAYS])
+forms = pytest.mark.parametrize(
+    ("kind", "alive"),
+    [("application/json", b"\n"), ("text/event-stream", b": keep-alive\n\n")],
+    ids=["blank lines", "comments"],
+)
+
+
+def go(make, way, transport, **options):
+    """Run `make(transport)`, an agent, in one of the four ways; a client of one's own is opened and closed around."""
+    if transport != "brought":
+        return in_any_way(make(transport), way, "go", **options)
+    if not way.startswith("a"):
+        with httpx.Client() as client:
+            return in_any_way(make(client), way, "go", **options)
+
+    async def main():
+        async with httpx.AsyncClient() as client:
+            agent = make(client)
+            if way == "arun":
+                return await agent.arun("go", **options)
+            async with agent.astream("go", **options) as stream:
+                async for _ in stream:
+                    pass
+            return stream.result
+
+    return asyncio.run(main())
+
+
+def keeps_alive(kind, alive, seen=()):
+    """Answers with the beginning of a reply, and then with keep-alives until it is left."""
+
+    def handler(exchange):
+        exchange.begin(kind)
+        with contextlib.suppress(OSError):
+            while not exchange.left.wait(0.02):
+                exchange.chunk(alive)
+        exchange.left.set()
+
+    return handler
+
+
+@forms
+@every_way
+def test_keep_alives_for_ever_are_left_when_the_answers_time_is_over(way, transport, kind, alive):
+    def make(carrier):
+        model = open_model("openai:m", base_url=server.url, api_key="k", transport=carrier, timeout=SHORT)
+        return Agent(model)
+
+    seen = []
+    with serving(keeps_alive(kind, alive)) as server:
+        began = time.monotonic()
+        with pytest.raises(TimedOut) as caught:
+            go(make, way, transport, on_event=seen.append)
+        assert SHORT <= time.monotonic() - began < LONG / 2
+        assert all(one.left.wait(LONG) for one in server.exchanges), "the socket is closed"
+        assert len(server.exchanges) == 1, "the time is that of the answer, not of each attempt"
+    assert caught.value.attempts == 1
+    assert any(isinstance(one, Queued) for one in seen)
+    assert [one.role for one in caught.value.transcript.messages()] == ["user"]
+
+
+@forms
+@every_way
+def test_keep_alives_for_ever_are_left_when_the_runs_time_is_over(way, transport, kind, alive):
+    def make(carrier):
+        return Agent(open_model("openai:m", base_url=server.url, api_key="k", transport=carrier))
+
+    with serving(keeps_alive(kind, alive)) as server:
+        began = time.monotonic()
+        with pytest.raises(LimitReached) as caught:
+            go(make, way, transport, limits=Limits(seconds=SHORT))
+        assert SHORT <= time.monotonic() - began < LONG / 2
+        assert all(one.left.wait(LONG) for one in server.exchanges)
+        assert len(server.exchanges) == 1
+    assert caught.value.limit == "seconds"
+
+
+@every_way
+def test_all_attempts_for_an_answer_share_its_time(way, transport):
+    def make(carrier):
+        model = open_model(
+            "openai:m",
+            base_url=server.url,
+            api_key="k",
+            transport=carrier,
+            retries=100,
+            timeout=Patience(first_byte=SHORT / 3, total=SHORT),
+        )
+        return Agent(model)
+
+    with serving(lambda exchange: exchange.wait_until_left()) as server:
+        began = time.monotonic()
+        with pytest.raises(TimedOut):
+            go(make, way, transport)
+        assert time.monotonic() - began < LONG / 2
+        assert len(server.exchanges) < 4
+
+
+@pytest.mark.parametrize("fault", ["silence", "stall(after=0)", "stall(after=3)"])
+@pytest.mark.parametrize(
+    ("way", "transport"), [("run", "httpx"), ("arun", "httpx"), ("arun", "aiohttp"), ("stream", "httpx")]
+)
+def test_silence_on_a_socket_is_asked_again_and_in_the_end_an_error(fault, way, transport):
+    patience = Patience(first_byte=SHORT, idle=SHORT)
+    simulator = Simulator(ENDPOINTS[0].profile)
+    with running(simulator) as url:
+
+        def desk(rules):
+            simulator.faults.clear()
+            simulator.faults.add(rules)
+            simulator.log.clear()
+            return Desk(ENDPOINTS[0], simulator=simulator, url=url, transport=transport, timeout=patience, retries=1)
+
+        once = desk(f"{fault}@1")
+        if fault == "stall(after=3)" and way == "stream":  # its beginning was shown: a second one would be shown twice
+            with pytest.raises(TimedOut):
+                in_any_way(once.agent, way, PROMPT)
+        else:
+            assert in_any_way(once.agent, way, PROMPT).output == "Paris: sunny. Tokyo: sunny."
+            assert dict(once.effects) == {"Paris": 1, "Tokyo": 1}
+            assert len(simulator.log.chats) == 3
+        always = desk(f"{fault}@1-")
+        with pytest.raises(TimedOut) as caught:
+            in_any_way(always.agent, way, PROMPT)
+        assert caught.value.attempts == len(simulator.log.chats) <= 2
+        simulator.faults.clear()
+        assert (
+            in_any_way(always.agent, way, None, history=caught.value.transcript).output == "Paris: sunny. Tokyo: sunny."
+        )
