@@ -1,32 +1,16 @@
-"""A model that says what it is told to say: enough of the `Model` protocol for tests of everything above models."""
+"""Shorthands round `agentkit.testing.Script`, and the four ways to run an agent, for tests of all above models."""
 
 import asyncio
 
 import pytest
 
+from agentkit import testing
 from agentkit.messages import Assistant, ToolCall
 
 
-class Script:
-    """Answers from a list: messages, errors to raise, or functions of the request."""
-
-    name = "script:model"
-
-    def __init__(self, *replies):
-        self.replies = list(replies)
-        self.requests = []
-
-    def call(self, request):
-        self.requests.append(list(request.transcript))
-        reply = self.replies[len(self.requests) - 1]
-        if callable(reply):
-            reply = reply(request)
-        if isinstance(reply, BaseException):
-            raise reply
-        return reply
-
-    async def acall(self, request):
-        return self.call(request)
+def Script(*replies):
+    """The public one, with its replies spelled out one by one."""
+    return testing.Script(replies, name="script:model")
 
 
 def says(text):

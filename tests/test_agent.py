@@ -13,7 +13,7 @@ from script import Script, calls, go, says, ways
 
 from agentkit import Agent, Context, Limits, Settings, Tool, ToolError, tool
 from agentkit.errors import ConfigurationError, LimitReached, Truncated, Unavailable
-from agentkit.events import CallModel, CallTools, Review, ToolFinished, ToolStarted
+from agentkit.events import CallDelta, CallModel, CallTools, Review, TextDelta, ToolFinished, ToolStarted
 from agentkit.messages import Assistant, Note, ToolMessage, Usage, User
 
 
@@ -353,9 +353,9 @@ def test_events_come_in_order_and_messages_after_they_were_written_down():
     )
     kinds = [type(one) for one in events]
     assert kinds == [
-        Note, User, CallModel, Assistant,
+        Note, User, CallModel, CallDelta, CallDelta, Assistant,
         CallTools, ToolStarted, ToolMessage, ToolFinished,
-        CallModel, Assistant, Review,
+        CallModel, TextDelta, Assistant, Review,
     ]  # fmt: skip
     assert [one for one in events if isinstance(one, Assistant)][-1] is result.last
 

@@ -8,7 +8,7 @@ import pytest
 from script import Script, ago, calls, go, says, ways
 
 import agentkit
-from agentkit import Agent, ConfigurationError, Limits, Tool, Toolset, tool
+from agentkit import Agent, ConfigurationError, Limits, Tool, Toolset, testing, tool
 from agentkit.errors import LimitReached
 from agentkit.messages import Note, ToolMessage, dump, load
 from agentkit.toolset import OFFERED
@@ -38,18 +38,19 @@ def noted(entries):
     return [entry.data["names"] for entry in entries if isinstance(entry, Note) and entry.kind == OFFERED]
 
 
-class Watching(Script):
-    """A script that writes down which tools it was offered."""
+class Watching(testing.Script):
+    """A script that tells which tools it was offered."""
 
     def __init__(self, *replies):
-        super().__init__(*replies)
-        self.offered = []
-        self.tuples = []
+        super().__init__(replies)
 
-    def call(self, request):
-        self.offered.append(names(request.tools))
-        self.tuples.append(request.tools)
-        return super().call(request)
+    @property
+    def offered(self):
+        return [names(one.tools) for one in self.requests]
+
+    @property
+    def tuples(self):
+        return [one.tools for one in self.requests]
 
 
 # Names.

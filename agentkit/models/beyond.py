@@ -22,6 +22,7 @@ from agentkit.models.request import Dialect, Request, Settings
 from agentkit.models.retry import Clock, Retries
 from agentkit.models.rows import ModelRow
 from agentkit.models.transport import Patience, Post, Transport
+from agentkit.models.transport.between import through
 from agentkit.transcript import Transcript
 
 T = TypeVar("T")
@@ -386,7 +387,7 @@ class Beyond:
         while True:
             attempts += 1
             try:
-                with self.addresses[0][1].place(), self.transport.send(self._post_of(ask)) as reply:
+                with self.addresses[0][1].place(), through(self.transport).send(self._post_of(ask)) as reply:
                     body = b"".join(reply)
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, body)
@@ -400,7 +401,7 @@ class Beyond:
         while True:
             attempts += 1
             try:
-                async with self.addresses[0][1].aplace(), self.transport.asend(self._post_of(ask)) as reply:
+                async with self.addresses[0][1].aplace(), through(self.transport).asend(self._post_of(ask)) as reply:
                     body = b"".join([chunk async for chunk in reply])
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, body)

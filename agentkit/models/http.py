@@ -22,6 +22,7 @@ from agentkit.models.request import Dialect, Request
 from agentkit.models.retry import Clock, Retries
 from agentkit.models.sending import Manner, Sending
 from agentkit.models.transport import Patience, Post, Transport
+from agentkit.models.transport.between import through
 
 ToolMode = Literal["auto", "native", "prompt"]
 
@@ -141,7 +142,7 @@ class HttpModel(Beyond):
             try:
                 _, limiter = self._address(sending)
                 place = limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
-                with place, self.transport.send(self._post(sending)) as reply:
+                with place, through(self.transport).send(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join(reply))
                     for chunk in reply:
@@ -164,7 +165,7 @@ class HttpModel(Beyond):
             try:
                 _, limiter = self._address(sending)
                 place = limiter.aplace(until=request.deadline, tell=sending.queued)
-                async with place, self.transport.asend(self._post(sending)) as reply:
+                async with place, through(self.transport).asend(self._post(sending)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))
                     async for chunk in reply:

@@ -1,0 +1,38 @@
+"""What stands between models and their transports for the length of a block: the seam for whoever watches requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from agentkit.models.transport.seam import Transport
+
+Wrap = Callable[[Transport], Transport]
+"""Puts something in front of a transport: it sees each `Post` first and each reply last."""
+
+_wraps: ContextVar[tuple[Wrap, ...]] = ContextVar("agentkit_between", default=())
+
+
+@contextmanager
+def between(wrap: Wrap) -> Generator[None]:
+    """Put something in front of the transport of every request that models send within a `with` block.
+
+    It holds for this thread or task and for what runs on its behalf: streams, tools, agents that are tools. Of several
+    blocks, one within the other, the innermost sees a request first.
+
+    Args:
+        wrap: Called once for each request to be sent, with what stands behind it.
+    """
+    token = _wraps.set((*_wraps.get(), wrap))
+    try:
+        yield
+    finally:
+        _wraps.reset(token)
+
+
+def through(transport: Transport) -> Transport:
+    """A model's transport, with what stands in front of it in this context."""
+    for wrap in _wraps.get():
+        transport = wrap(transport)
+    return transport
