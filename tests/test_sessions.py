@@ -83,8 +83,9 @@ def test_events_keep_their_order_and_a_function_begins_after_its_call_was_writte
     go(Agent(model, tools=[look]), way, "go", session=session, on_event=lambda event: seen.append(type(event).__name__))
     assert kept == [calls(("a", "look", "{}"))]
     assert seen == [
-        *["Note", "User", "CallModel", "Assistant", "CallTools", "Note", "ToolStarted", "ToolMessage", "ToolFinished"],
-        *["CallModel", "Assistant", "Review"],
+        *["Note", "User", "CallModel", "CallDelta", "CallDelta", "Assistant"],
+        *["CallTools", "Note", "ToolStarted", "ToolMessage", "ToolFinished"],
+        *["CallModel", "TextDelta", "Assistant", "Review"],
     ]
 
 
