@@ -35,14 +35,14 @@ def models(name: str | None = None, *, json: bool) -> int:
     Raises:
         ConfigurationError: There is no such model, or a catalog of the user's own cannot be read.
     """
-    from agentkit.models.catalog import find, providers
-    from agentkit.models.open import own_catalogs
+    from agentkit.models.catalog import providers
+    from agentkit.models.open import found, own_catalogs
 
     own_catalogs()
     if name is not None:
         from agentkit.cli.explain import explained
 
-        provider, row = find(name)
+        provider, row = found(name)
         sections = explained(provider, row, datetime.now(UTC))
         return _json({head: dict(lines) for head, lines in sections}) if json else _sections(sections)
     closed = [one for one in providers().values() if not one.open]

@@ -37,7 +37,8 @@ _NUMBERS = {
 }
 _WHOLE = ("max_tokens", "top_logprobs", "n", "seed")
 _PLAIN = (*_NUMBERS, "reasoning_effort", "logprobs", "user_id")
-_STOPS = Range(0, 16)
+STOPS = Range(0, 16)
+"""How many stop sequences go with a request where the row does not say otherwise."""
 _USER = re.compile(r"[A-Za-z0-9_-]{1,512}")
 
 
@@ -234,7 +235,7 @@ def _stop(settings: Settings, row: ModelRow) -> str | list[str] | None:
     texts: list[object] = list(stop)
     if not all(isinstance(text, str) for text in texts):
         raise ConfigurationError(f"`stop={stop!r}`: it must be a text or a list of texts")
-    wanted = row.ranges.get("stop", _STOPS)
+    wanted = row.ranges.get("stop", STOPS)
     if len(texts) not in wanted:
         raise ConfigurationError(f"`stop` has {len(texts)} texts, but `{row.name}` takes {wanted}")
     return cast("list[str]", texts)

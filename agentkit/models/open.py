@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import transport as transports
-from agentkit.models.catalog import ModelRow, Provider, add, find
+from agentkit.models.catalog import ModelRow, Provider, add, find, providers
 from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
 from agentkit.models.limiter import limiter_of
@@ -36,8 +37,9 @@ def open_model(
 
     Args:
         name: `"provider:model"`, a bare name that the catalog has, or `"openai:NAME"` for any model of an
-            OpenAI-compatible server; `None` reads `$AGENTKIT_MODEL`. Of several, `"a, b, c"`, each stands in for
-            those before it where they cannot answer (`Fallback`).
+            OpenAI-compatible server; `"sim:model"` for the simulator, `"sim:PROFILE:model"` for another endpoint that
+            it plays (`"sim:lkeap:deepseek-r1"`). `None` reads `$AGENTKIT_MODEL`. Of several, `"a, b, c"`, each stands
+            in for those before it where they cannot answer (`Fallback`).
         api_key: The key; by default the provider's environment variable.
         base_url: The server's address, in place of the provider's, e.g. `"http://127.0.0.1:8000/v1"`.
         transport: `"httpx"` (the default), `"aiohttp"` (the extra `fast`; for `arun` and `astream`), or a client of
@@ -62,7 +64,7 @@ def open_model(
         raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
     if retries < 0:
         raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
-    provider, row = _found(name)
+    provider, row = found(name)
     patience = timeout if isinstance(timeout, Patience) else Patience(first_byte=row.first_byte, total=timeout)
     key, url, carrier, at_home = _reach(provider, name, api_key, base_url, transport)
     if not url.startswith(("http://", "https://")):
@@ -82,9 +84,24 @@ def open_model(
     )
 
 
-def _found(name: str) -> tuple[Provider, ModelRow]:
+def found(name: str) -> tuple[Provider, ModelRow]:
+    """The provider and the row that a name means, those of the simulator's profiles included.
+
+    What the simulator plays has the rows of the provider that is called as the profile is, and else those of any
+    compatible server.
+
+    Raises:
+        ConfigurationError: There is no such model, or a catalog of the user's own cannot be read.
+    """
     own_catalogs()
-    return find(name)
+    simulator, _, rest = name.partition(":")
+    profile, colon, model = rest.partition(":")
+    if simulator.lower() != SIMULATOR or not colon:
+        return find(name)
+    base = profile.lower().partition("+")[0]
+    provider, row = find(f"{base if base in providers() else 'openai'}:{model}")
+    title = f"the built-in simulator as {provider.title}"
+    return replace(provider, name=f"{SIMULATOR}:{profile.lower()}", title=title, key="", address="", also_at=()), row
 
 
 def own_catalogs() -> None:
@@ -101,9 +118,11 @@ def _reach(
     provider: Provider, name: str, api_key: str | None, base_url: str | None, transport: Any
 ) -> tuple[str | None, str, Any, bool]:
     """Key, address and carrier, and whether that is the provider's own endpoint, spoken to as it is documented."""
-    if provider.name == SIMULATOR:
-        at_home = not (base_url or transport)
-        return api_key or "sim", base_url or "http://simulator", transport or _simulated(), at_home
+    simulator, _, profile = provider.name.partition(":")
+    if simulator == SIMULATOR:
+        at_home = not (base_url or transport or profile)
+        carrier, base = _simulated(profile or "deepseek")
+        return api_key or "sim", base_url or f"http://simulator{base}", transport or carrier, at_home
     url = base_url or (os.environ.get(provider.address) if provider.address else None) or provider.base_url
     key = api_key or _key(provider, name, at_home=url == provider.base_url)
     carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
@@ -162,8 +181,12 @@ def _carrier(asked: Any, proxy: str | None, verify: Any) -> Transport:
 
 
 @functools.cache
-def _simulated() -> Any:
-    """The simulator of this process, spoken to over its own transport: nothing is started, nothing leaves."""
+def _simulated(profile: str) -> tuple[Any, str]:
+    """The simulator of this process and the path of its address.
+
+    It is spoken to over its own transport: nothing is started, nothing leaves.
+    """
     from agentkit.simulator import Simulator
 
-    return Simulator().transport()
+    simulator = Simulator(profile)
+    return simulator.transport(), simulator.profile.base

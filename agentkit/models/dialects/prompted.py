@@ -17,6 +17,8 @@ from agentkit.messages import Assistant, Entry, Note, ToolCall, ToolMessage, Use
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.notations import ALL, write
 from agentkit.models.dialects.sieve import Sieve, call_deltas, numbered
+from agentkit.models.fit import STOPS, fit, takes
+from agentkit.models.jsonmode import WORDS
 from agentkit.models.request import Decoder, Dialect, Encoder, Request, Settings
 from agentkit.tools import Tool
 from agentkit.transcript import Transcript
@@ -55,7 +57,7 @@ class Prompted:
 
     def encoder(self, row: ModelRow) -> PromptedEncoder:
         """A new encoder for one run."""
-        return PromptedEncoder(self.inner.encoder(row))
+        return PromptedEncoder(self.inner.encoder(row), row)
 
     def decoder(self, row: ModelRow, *, deltas: bool, request: Request | None = None) -> PromptedDecoder:
         """A new decoder for one reply; the request says which tools there are."""
@@ -66,10 +68,11 @@ class Prompted:
 class PromptedEncoder:
     """Tells the growing transcript of one run again as plain conversation, each entry once."""
 
-    __slots__ = ("_answers", "_calls", "_inner", "_late", "_orders", "_plain", "_read", "_told", "_transcript")
+    __slots__ = ("_answers", "_calls", "_inner", "_late", "_orders", "_plain", "_read", "_row", "_told", "_transcript")
 
-    def __init__(self, inner: Encoder) -> None:
+    def __init__(self, inner: Encoder, row: ModelRow) -> None:
         self._inner = inner
+        self._row = row
         self._transcript: Transcript | None = None
         self._plain = Transcript()
         self._read = 0
@@ -80,7 +83,11 @@ class PromptedEncoder:
         self._told: tuple[str | None, Settings] = (None, Settings())
 
     def encode(self, request: Request, *, stream: bool) -> bytes:
-        """The body of the next request (UTF-8 JSON), without tools."""
+        """The body of the next request (UTF-8 JSON), without tools.
+
+        Raises:
+            ConfigurationError: As `fit` does; as many tools may be told as the row would take in the request.
+        """
         if self._transcript is not request.transcript:
             self._transcript, self._plain, self._read = request.transcript, Transcript(), 0
             self._calls, self._answers, self._late = {}, {}, []
@@ -96,15 +103,30 @@ class PromptedEncoder:
         """Instructions with the tools in them, and settings without what speaks of tools; made once per run."""
         of = (request.instructions, request.tools, request.settings)
         if self._orders is None or any(one is not other for one, other in zip(self._orders, of, strict=True)):
-            settings = replace(request.settings, tool_choice=None, parallel_tool_calls=None)
             told = tell(request.tools, request.settings.tool_choice)
-            if told:
-                stop = settings.stop or ()
-                settings = replace(settings, stop=(*((stop,) if isinstance(stop, str) else stop), RESPONSE))
-            parts = [part for part in (request.instructions, told) if part]
+            settings = self._settings(request, stops=bool(told))
+            form = _form(request, settings)
+            parts = [part for part in (request.instructions, told, form) if part]
             self._told = ("\n\n".join(parts) or None, settings)
             self._orders = of
         return self._told
+
+    def _settings(self, request: Request, *, stops: bool) -> Settings:
+        """The settings without what speaks of tools; with a stop before the first result, where the row takes one.
+
+        JSON output is left out where the row has none, and where calls are to be written: they are no JSON object.
+        """
+        given, row = request.settings, self._row
+        fit(replace(given, response_format=None), request.tools, replace(row, tools=True))  # for what it refuses
+        settings = replace(given, tool_choice=None, parallel_tool_calls=None)
+        kind = (given.response_format or {}).get("type", "text")
+        if kind != "text" and (stops or kind not in row.formats):
+            settings = replace(settings, response_format=None)
+            request.warn(f"`response_format` is told to `{row.name}` in words")
+        texts = (given.stop,) if isinstance(given.stop, str) else tuple(given.stop or ())
+        if stops and takes(row, "stop") and len(texts) + 1 in row.ranges.get("stop", STOPS):
+            settings = replace(settings, stop=(*texts, RESPONSE))
+        return settings
 
     def _add(self, entry: Entry) -> None:
         if isinstance(entry, Note):
@@ -131,6 +153,17 @@ class PromptedEncoder:
         for entry in self._late:
             self._plain.append(entry)
         self._late = []
+
+
+def _form(request: Request, settings: Settings) -> str:
+    """What is said of the form of the answer where the request cannot say it; `""` for nothing."""
+    wanted = request.settings.response_format
+    if wanted is None or settings.response_format is not None or wanted.get("type") == "text":
+        return ""
+    schema: object = cast("Mapping[str, Any]", wanted.get("json_schema") or {}).get("schema")
+    words = "" if WORDS in (request.instructions or "") else WORDS
+    fits = f"The object fits this JSON Schema: {json.dumps(schema, ensure_ascii=False)}" if schema else ""
+    return " ".join(filter(None, (words, fits)))
 
 
 def _in_words(message: Assistant) -> Assistant:

@@ -8,6 +8,8 @@ not claim to. What it is good for: running a program that calls tools, offline, 
 It keeps no memory: each request is answered from what is in it, so it may be asked again at any point of a
 conversation. A call that was made in this turn is not made again, so that every loop round it comes to an end, even
 under `tool_choice: required`, where a real model would go on calling.
+
+Tools that the prompt tells of in words are called as the prompt says (`in_words`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from agentkit.simulator.brains.choose import Chooser, is_elliptical, source_for
 from agentkit.simulator.brains.continuing import going_on
 from agentkit.simulator.brains.files import FileTools, extreme
 from agentkit.simulator.brains.fill import Filler, kind_of
+from agentkit.simulator.brains.in_words import in_words
 from agentkit.simulator.brains.schemas import as_list, as_map, properties, required
 from agentkit.simulator.brains.words import meanings, stem, words
 from agentkit.simulator.plan import Call, Plan
@@ -102,6 +105,13 @@ def answer(turn: Turn) -> Plan:
     rest = going_on(turn)
     if rest is not None:
         return rest
+    told, turn = in_words(turn)
+    plan = _answer(turn)
+    return plan if told is None else told.written(plan)
+
+
+def _answer(turn: Turn) -> Plan:
+    """Answer a turn whose tools are given."""
     situation = _situation(turn)
     seen = {done.key for done in situation.done}
     decision = _decide(situation)
