@@ -26,12 +26,21 @@ logger = logging.getLogger("agentkit")
 
 @dataclass(slots=True)
 class Ready:
-    """A call whose arguments passed the check."""
+    """A call whose arguments passed the check.
+
+    Attributes:
+        call: The call.
+        tool: Its tool.
+        bound: The checked arguments.
+        began: When its function began, by the monotonic clock.
+        over: Whether nobody waits for it any more: what goes on makes no further attempt.
+    """
 
     call: ToolCall
     tool: Tool[..., Any]
     bound: Bound
     began: float = field(default_factory=time.monotonic)
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,7 @@ class Calls:
                 return ready.bound.call(self._context(ready, number))
             except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
                 failed = Failed(error)
-                if isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
                     break
         return failed
 
@@ -178,7 +187,7 @@ class Calls:
                 if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                     raise  # the run is stopped, or the time is over: not the tool's doing
                 failed = Failed(error)
-                if isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
                     break
         return failed
 

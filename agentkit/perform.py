@@ -5,7 +5,7 @@ shared loop, and on an event loop, where async functions are awaited and plain o
 is shared: `Calls` checks calls and turns outcomes into messages, `replies` looks at what the model said.
 
 A function that will not end when its time is over, or when the run is, is left behind: a thread cannot be stopped,
-and a coroutine that swallows its cancellation will not be. What it returns is ignored.
+and a coroutine that swallows its cancellation will not be. What it returns is ignored, and it is not tried again.
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ class Performer:
         finally:
             if forget is not None:
                 forget()
-            for _, _, cancel in running.values():
+            for ready, _, cancel in running.values():
+                ready.over = True
                 cancel()
 
     def _start(self, ready: Ready, give: Give) -> Callable[[], object]:
@@ -244,7 +245,8 @@ class Performer:
             if deadline is not None and now >= deadline:
                 raise self.out_of_time() from None
             late = [(ready, cancel) for ready, until, cancel in running.values() if until is not None and now >= until]
-            for _, cancel in late:
+            for ready, cancel in late:
+                ready.over = True
                 cancel()
             return [(ready, Failed(timed_out(ready.tool))) for ready, _ in late]
         if item is None:
@@ -330,20 +332,22 @@ class Performer:
             _in_thread(lambda: hand_over(self.calls.attempt(ready)), ready, give)
         seconds = ready.tool.timeout
         late = None if seconds is None else loop.call_later(seconds, give, (ready, Failed(timed_out(ready.tool))))
-        return _Away(task, late)
+        return _Away(ready, task, late)
 
 
 class _Away:
     """A call under way on an event loop."""
 
-    __slots__ = ("_late", "_task")
+    __slots__ = ("_late", "_ready", "_task")
 
-    def __init__(self, task: asyncio.Task[object] | None, late: asyncio.TimerHandle | None) -> None:
+    def __init__(self, ready: Ready, task: asyncio.Task[object] | None, late: asyncio.TimerHandle | None) -> None:
+        self._ready = ready
         self._task = task
         self._late = late
 
     def stop(self) -> asyncio.Task[object] | None:
         """Stop what goes on of it; the task, if it has not ended yet."""
+        self._ready.over = True
         if self._late is not None:
             self._late.cancel()
         if self._task is None or self._task.done():

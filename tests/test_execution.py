@@ -351,6 +351,72 @@ def test_the_time_limit_is_for_a_call_with_all_its_attempts(way):
 
 
 @ways
+def test_a_plain_function_that_was_given_up_is_not_tried_again(way):
+    tries, release, ended = [], threading.Event(), threading.Event()
+
+    @tool(timeout=0.05, retries=3)
+    def fails() -> str:
+        """Fail late."""
+        tries.append(threading.current_thread())
+        try:
+            release.wait(30)
+            raise OSError
+        finally:
+            ended.set()
+
+    result = go(Agent(three("fails"), tools=[fails]), way, "go")
+    assert "did not finish within 0.05 seconds" in answers(result)["c0"].text
+    release.set()
+    assert ended.wait(10)
+    later = []
+    go(Agent(three("again"), tools=[tool(lambda: later.append(1), name="again")]), way, "go")
+    assert len(tries) == 1
+
+
+@ways
+def test_an_async_function_that_swallows_its_cancellation_is_not_tried_again(way):
+    tries = []
+
+    @tool(timeout=0.05, retries=3)
+    async def stubborn() -> str:
+        """Turn a cancellation into an error."""
+        tries.append(1)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError from None
+        return "never"
+
+    result = go(Agent(three("stubborn"), tools=[stubborn]), way, "go")
+    assert "did not finish within 0.05 seconds" in answers(result)["c0"].text
+    again = tool(lambda: "done", name="again")
+    go(Agent(three("again"), tools=[again]), way, "go")
+    assert tries == [1]
+
+
+@ways
+def test_a_plain_function_of_a_run_that_is_over_is_not_tried_again(way):
+    tries, release, ended = [], threading.Event(), threading.Event()
+
+    @tool(retries=3)
+    def fails() -> str:
+        """Fail late."""
+        tries.append(1)
+        try:
+            release.wait(30)
+            raise OSError
+        finally:
+            ended.set()
+
+    with pytest.raises(LimitReached):
+        go(Agent(three("fails"), tools=[fails]), way, "go", limits=Limits(seconds=0.1))
+    release.set()
+    assert ended.wait(10)
+    go(Agent(three("again"), tools=[tool(lambda: "done", name="again")]), way, "go")
+    assert tries == [1]
+
+
+@ways
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_each_call_is_tried_again_for_itself_under_one_key(way, asynchronous):
     seen = []
