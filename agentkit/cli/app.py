@@ -29,6 +29,11 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="NAME", help="In place of the agent's, e.g. sim:deepseek-flash (offline)."),
 ]
+Session = Annotated[
+    str | None,
+    typer.Option("--session", "-s", metavar="NAME", help="Keep the conversation under this name, and go on with it."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve every call that wants approval.")]
 
 
 def _show_version(asked: bool) -> None:
@@ -78,6 +83,29 @@ def run(
     from agentkit.cli import run
 
     _end(lambda: run.run(target, prompt, model, json=json))
+
+
+@app.command()
+def chat(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]",
+            help=f"{TARGET}: an Agent, or a function that returns one; none: a model without tools.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Model = None,
+    session: Session = None,
+    yes: Yes = False,
+) -> None:
+    """Hold a conversation at the prompt.
+
+    `/help` in it lists what else can be done there. Off a terminal, each line of standard input is a prompt.
+    """
+    from agentkit.cli import chat
+
+    _end(lambda: chat.chat(chat.Options(target, model, session, yes)))
 
 
 class _ShowFirst(TyperGroup):

@@ -32,7 +32,7 @@ from agentkit.events import (
     ToolStarted,
     Warned,
 )
-from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
+from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, Usage
 from agentkit.result import Result
 
 if TYPE_CHECKING:
@@ -222,12 +222,9 @@ class Screen:
                 )
 
     def _sum_up(self, result: Result[object]) -> None:
-        usage = result.usage
-        hit = f" ({usage.cache_hit_tokens:,} cached)" if usage.cache_hit_tokens else ""
         calls = _count(self._calls, "call") + (f" (up to {self._at_once} at once)" if self._at_once > 1 else "")
-        tokens = f"{usage.prompt_tokens:,} tokens in{hit}, {usage.completion_tokens:,} out"
         seconds = f"{self._clock() - self._began:.1f} s"
-        self._line(" · ".join([_count(result.steps, "step"), calls, tokens, seconds]), style="dim")
+        self._line(" · ".join([_count(result.steps, "step"), calls, tokens(result.usage), seconds]), style="dim")
 
     def _head(self, word: str, style: str = "") -> Text:
         from rich.text import Text
@@ -254,6 +251,12 @@ class Screen:
         """End the words and the motion: the next thing on the screen begins a line."""
         self._motion.clear()
         self._end_words()
+
+
+def tokens(usage: Usage) -> str:
+    """Tokens as a line tells them: `1,234 tokens in (1,024 cached), 56 out`."""
+    hit = f" ({usage.cache_hit_tokens:,} cached)" if usage.cache_hit_tokens else ""
+    return f"{usage.prompt_tokens:,} tokens in{hit}, {usage.completion_tokens:,} out"
 
 
 def _cause(trace: str) -> str:

@@ -37,21 +37,22 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     return line
 
 
-def call_line(name: str, arguments: str) -> str:
+def call_line(name: str, arguments: str, longest: int = LONGEST) -> str:
     """A tool call as it would be written in Python: `weather(city="Paris", days=2)`.
 
     Args:
         name: The tool's name, as the model wrote it.
         arguments: The text of the arguments; shown as it is where it is no JSON object.
+        longest: How many characters it may have.
     """
     try:
         values: Any = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        return one_line(f"{name}({arguments})")
+        return one_line(f"{name}({arguments})", longest)
     named = cast("dict[str, Any]", values)
-    return one_line(f"{name}({', '.join(f'{key}={_value(value)}' for key, value in named.items())})")
+    return one_line(f"{name}({', '.join(f'{key}={_value(value)}' for key, value in named.items())})", longest)
 
 
 def _value(value: Any) -> str:
