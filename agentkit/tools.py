@@ -308,6 +308,8 @@ def _bad_option(tool: Tool[..., Any]) -> str | None:
         return f'`side_effects` is "none", "idempotent" or "unsafe"; got `{tool.side_effects!r}`'
     if not isinstance(tool.approval, bool) and not callable(tool.approval):
         return f"`approval` is `True`, `False` or a function; got `{tool.approval!r}`"
+    if callable(tool.approval) and _is_async(tool.approval):
+        return "`approval` is a plain function of the arguments; what must be awaited belongs in the run's `approve=`"
     for name in ("sequential", "strict"):
         if not isinstance(getattr(tool, name), bool):
             return f"`{name}` is `True` or `False`; got `{getattr(tool, name)!r}`"
