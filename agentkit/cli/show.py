@@ -24,6 +24,7 @@ from agentkit.events import (
     Finished,
     Queued,
     ReasoningDelta,
+    Repaired,
     Restarted,
     Retried,
     Salvaged,
@@ -111,6 +112,9 @@ class Screen:
                     self._flow_to("think", text)
             case Assistant():
                 self._close(event)
+            case Repaired(call, repairs):
+                mended = ", ".join(kind if times == 1 else f"{kind} ×{times}" for kind, times in repairs.items())
+                self._line(self._head("mended"), " " * 9, f"{one_line(call.name, 80)}: {mended}", style="dim")
             case ToolStarted(call):
                 self._start(call)
             case ToolMessage():
@@ -190,7 +194,10 @@ class Screen:
     def _finish(self, event: ToolFinished) -> None:
         self._running.discard(event.call.id)
         self._motion.remove(event.call.id)
-        told = one_line(self._told.pop(event.call.id, ""))
+        text = self._told.pop(event.call.id, "")
+        told = one_line(text)
+        if event.text is not None:
+            told = f"{told} [{len(text):,} of {len(event.text):,} characters are told]"
         if not event.ok and event.traceback:
             told = f"{told} [{_cause(event.traceback)}]"
         head = self._head("done" if event.ok else "failed", style="green" if event.ok else "red")

@@ -177,6 +177,25 @@ agent = Agent(Model(asked, Assistant("Sorry.", finish_reason="stop")), tools=[lo
     assert "Traceback" not in done.stderr
 
 
+def test_what_was_mended_and_what_was_cut_is_said_quietly(target):
+    path = target("""
+@tool(max_result=1000)
+def letters(count: int, what: str = "x") -> str:
+    "Write letters."
+    return what * count
+
+asked = calls(("1", "letters", "{'count': '2', 'what': 'y',}"), ("2", "letters", '{"count": 5000}'))
+agent = Agent(Model(asked, Assistant("Done.", finish_reason="stop")), tools=[letters], parallel=1)
+""")
+    done = here("run", path, "Hi")
+    assert (done.returncode, done.stdout) == (0, "Done.\n")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    assert lines[1].split() == ("1 mended letters: Python literal ×4, trailing comma, text for a number".split())
+    assert lines[2].endswith("→ yy")
+    assert lines[3].endswith("… [1,000 of 5,000 characters are told]")
+
+
 HOSTILE = r"\x1b[2J\x1b]0;title\x07\r\x9b1m\u202e[red]x[/red][/nothing] :smile:\x7f"
 
 
