@@ -263,6 +263,14 @@ def test_names_cannot_forge_lines_of_a_listing(place):
     assert "b?[2J  0" in listed
 
 
+@pytest.mark.parametrize("name", ["a.txt\n", "a\nb", "\x1b[2Ja", "a\tb", "a\x7f", "new\r/a.txt"])
+def test_no_file_is_made_whose_name_a_terminal_would_obey(place, name):
+    before = sorted(place.rglob("*"))
+    with pytest.raises(ToolError, match="control character"):
+        Kit(place, write=True).write_file(name, "x")
+    assert sorted(place.rglob("*")) == before
+
+
 def test_text_keeps_its_line_breaks_and_loses_its_byte_order_mark(place):
     (place / "bom.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo")
     (place / "empty.txt").touch()

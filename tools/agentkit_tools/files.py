@@ -209,6 +209,8 @@ class _Folder:
         data = text.encode("utf-8", "replace")
         if len(data) > self.max_bytes:
             raise ToolError(f"the text has {len(data)} bytes, but only {self.max_bytes} may be written at once")
+        if any(character < " " or character == "\x7f" for character in path):
+            raise ToolError(f"`{_plain(path)}` is refused: a name must have no line break or other control character")
         target = self._inside(path)
         if target == self.root:
             raise ToolError("`path` must name a file, not the folder")
