@@ -1,4 +1,4 @@
-"""What tools cost: describing 1,000 functions, and 128 calls in one reply that wait 50 ms each.
+"""What tools cost: describing 1,000 functions, registering 10,000, and 128 calls in one reply that wait 50 ms each.
 
     python tests/benchmarks/tools.py [repetitions]
 
@@ -25,8 +25,8 @@ from script import Script, calls, says
 from agentkit import Agent, tool
 from agentkit.messages import ToolMessage
 
-FUNCTIONS, CALLS, SECONDS = 1_000, 128, 0.05
-SCHEMA_MS, ASYNC_RATIO, PLAIN_RATIO = 0.2, 1.3, 0.3
+FUNCTIONS, MANY, CALLS, SECONDS = 1_000, 10_000, 128, 0.05
+SCHEMA_MS, REGISTER_SECONDS, ASYNC_RATIO, PLAIN_RATIO = 0.2, 2.0, 1.3, 0.3
 
 SOURCE = '''
 def function_{n}(city: str, days: int = 1, unit: Literal["C", "F"] = "C", tags: list[str] | None = None,
@@ -46,19 +46,27 @@ def function_{n}(city: str, days: int = 1, unit: Literal["C", "F"] = "C", tags: 
 ASKED = [(f"c{n}", "wait", json.dumps({"n": n})) for n in range(CALLS)]
 
 
-def functions() -> list[Callable[..., Any]]:
+def functions(count: int) -> list[Callable[..., Any]]:
     names: dict[str, Any] = {}
-    exec("from typing import Literal\n" + "".join(SOURCE.format(n=n) for n in range(FUNCTIONS)), names)
-    return [names[f"function_{n}"] for n in range(FUNCTIONS)]
+    exec("from typing import Literal\n" + "".join(SOURCE.format(n=n) for n in range(count)), names)
+    return [names[f"function_{n}"] for n in range(count)]
 
 
 def schemas() -> float:
     """Milliseconds for the schema of one function."""
-    made = functions()
+    made = functions(FUNCTIONS)
     began = time.perf_counter()
     for one in made:
         assert len(tool(one).definition()["function"]["parameters"]["properties"]) == 5
     return (time.perf_counter() - began) / FUNCTIONS * 1e3
+
+
+def register() -> float:
+    """Seconds for an agent of so many functions."""
+    made = functions(MANY)
+    began = time.perf_counter()
+    Agent(Script(), tools=made)
+    return time.perf_counter() - began
 
 
 async def await_(n: int) -> int:
@@ -112,6 +120,7 @@ def main(arguments: list[str]) -> int:
     for _ in range(times):  # by turns, so that a busy moment slows all alike
         for name, measure in (
             ("schema", schemas),
+            ("register", register),
             ("async", by_agent_async),
             ("async by hand", lambda: by_hand(await_)),
             ("plain", by_agent_plain),
@@ -119,7 +128,10 @@ def main(arguments: list[str]) -> int:
         ):
             rows.setdefault(name, []).append(measure())
     median = {name: statistics.median(row) for name, row in rows.items()}
-    found = [("schema of a function of five parameters", median["schema"], SCHEMA_MS, "ms")]
+    found = [
+        ("schema of a function of five parameters", median["schema"], SCHEMA_MS, "ms"),
+        (f"registering {MANY:,} functions", median["register"], REGISTER_SECONDS, "s"),
+    ]
     for kind, limit in (("async", ASYNC_RATIO), ("plain", PLAIN_RATIO)):
         mine, hand = median[kind], median[f"{kind} by hand"]
         what = f"{CALLS} {kind} calls of {SECONDS * 1e3:.0f} ms: {mine * 1e3:.0f} ms, by hand {hand * 1e3:.0f} ms"
