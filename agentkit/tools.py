@@ -12,13 +12,12 @@ import re
 import types
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_args, overload
 
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
-from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, read, strict_form, tool_name
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, nearest, read, strict_form, tool_name
 
 __all__ = [
     "ArgumentsInvalid",
@@ -47,6 +46,9 @@ Json = dict[str, Any]
 
 _NAME_SHOWN = 100
 """So many characters of a name that a model made up are shown."""
+
+_NAMES_SHOWN = 200
+"""So many of the tools that there are a model is told; endpoints take at most 128 (WIRE section 3)."""
 
 MAX_RESULT = 16_000
 """So many characters of a result are told to the model, unless a tool says otherwise."""
@@ -239,8 +241,13 @@ class Tool(Generic[P, R_co]):
         return {"type": "function", "function": function}
 
     def findings(self) -> list[str]:
-        """What a careful author would mend: undescribed parameters, words about none, what strict mode cannot take."""
+        """What a careful author would mend: words that are missing, options at odds, what strict mode cannot take."""
         found = self._shape.findings()
+        if self.retries and self.side_effects == "unsafe":
+            found.append(
+                f'a call that fails is run again (`retries={self.retries}`) although `side_effects` is `"unsafe"`;'
+                ' declare `"idempotent"` if that does no harm'
+            )
         if self.strict:
             form = strict_form(self.schema)
             found += [f"sent without strict mode, since {one}" for one in form.obstacles]
@@ -335,7 +342,9 @@ def _is_async(function: Any) -> bool:
     plain: Any = _unbound(function)
     if type(plain) is types.FunctionType and not plain.__dict__:
         return bool(plain.__code__.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR))
-    if not isinstance(plain, types.FunctionType | types.MethodType | functools.partial):
+    while isinstance(plain, functools.partial):
+        plain = cast("functools.partial[Any]", plain).func
+    if not isinstance(plain, types.FunctionType | types.MethodType):
         plain = getattr(cast("Any", type(plain)), "__call__", plain)  # noqa: B004 - the function behind it
     plain = cast("Any", plain)
     return inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)
@@ -615,7 +624,11 @@ def unknown(call: ToolCall, names: Iterable[str]) -> ToolMessage:
     """The message for a call of a tool that there is not: it names those there are, and the nearest. None is run."""
     known = list(names)
     text = f"There is no tool `{values.clean(call.name[:_NAME_SHOWN])}`."
-    if len(call.name) <= _NAME_SHOWN and (near := get_close_matches(call.name, known, 1)):
-        text += f" Did you mean `{near[0]}`?"
-    text += f" The tools are: {', '.join(f'`{name}`' for name in known)}." if known else " There are no tools."
+    if near := nearest(call.name, known):
+        text += f" Did you mean `{near}`?"
+    if not known:
+        text += " There are no tools."
+    else:
+        more = f" and {len(known) - _NAMES_SHOWN:,} more" if len(known) > _NAMES_SHOWN else ""
+        text += f" The tools are: {', '.join(f'`{name}`' for name in known[:_NAMES_SHOWN])}{more}."
     return ToolMessage(call.id, call.name, text, ok=False)

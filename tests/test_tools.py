@@ -886,8 +886,45 @@ def test_an_unknown_tool_is_told_with_those_there_are() -> None:
     )
     assert unknown(call(name="x"), ["refund"]).text == "There is no tool `x`. The tools are: `refund`."
     assert unknown(call(name="x"), []).text == "There is no tool `x`. There are no tools."
+    assert "Did you mean `find_order`?" in unknown(call(name="functions.Find-Order"), ["refund", "find_order"]).text
     assert len(unknown(call(name="y" * 1_000_000), ["refund"]).text) < 200
     unknown(call(name="\ud800"), ["refund"]).text.encode()
+
+
+def test_of_very_many_tools_some_are_told_and_the_nearest() -> None:
+    names = [f"look_up_{number}" for number in range(10_000)]
+    text = unknown(call(name="lookUp9999"), names).text
+    assert "Did you mean `look_up_9999`?" in text
+    assert text.endswith("`look_up_199` and 9,800 more.")
+    assert len(text) < 5_000
+
+
+def test_a_partial_of_an_object_that_can_be_called_is_what_the_object_is() -> None:
+    class FindOrder:
+        """Find an order."""
+
+        async def __call__(self, order: int, shop: str) -> str:
+            return f"{shop} {order}"
+
+    one = tool(functools.partial(functools.partial(FindOrder(), 7), shop="main"))
+    assert (one.name, one.description, one.is_async) == ("find_order", "Find an order.", True)
+    assert one.schema["properties"] == {}
+    assert asyncio.run(bind(one, call("{}")).acall()) == "main 7"
+
+
+def test_what_is_run_again_though_a_repetition_may_do_harm_is_a_finding() -> None:
+    def pay(amount: float) -> str:
+        """Pay.
+
+        Args:
+            amount: How much.
+        """
+        return f"{amount:g}"
+
+    assert tool(pay).findings() == []
+    assert tool(pay, retries=2, side_effects="idempotent").findings() == []
+    (found,) = tool(pay, retries=2).findings()
+    assert found.startswith("a call that fails is run again (`retries=2`) although `side_effects` is")
 
 
 @given(

@@ -20,7 +20,7 @@ described by hand, as pydantic would describe them but without importing it; eve
 
 from __future__ import annotations
 
-from agentkit.schema.arguments import ArgumentsInvalid, Problem
+from agentkit.schema.arguments import ArgumentsInvalid, Problem, nearest
 from agentkit.schema.given import Given
 from agentkit.schema.shape import Shape, read
 from agentkit.schema.signature import Source, find_hidden, tool_name
@@ -35,6 +35,7 @@ __all__ = [
     "Source",
     "Taken",
     "find_hidden",
+    "nearest",
     "read",
     "strict_form",
     "tool_name",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,12 @@ _SUBJECT = re.compile(
     r"|Object|Enumeration|Arguments) should "
 )
 _OWN_ERROR = re.compile(r"^(?:Value error|Assertion failed), ")
+_NOT_VALID = re.compile(r"^(?:Input|Value) is not (?:a |an )?valid (\w+).*")
 _PLACE = re.compile(r"at line (\d+) column (\d+)")
 _PLAIN_KEY = re.compile(r"[^\W\d]\w*")
+_APART = re.compile(r"[\W_]+")
+_HUGE = re.compile(r"[0-9][eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
+"""What each number has that is greater than any float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +190,16 @@ def _words(one: ErrorDetails, known: Iterable[str]) -> str:
         return unknown_key(str(loc[-1]), known) if len(loc) == 1 else "is not known here"
     if kind in ("dict_type", "model_type", "dataclass_type", "model_attributes_type", "arguments_type"):
         return "must be an object"
-    if kind == "int_type" and isinstance(value, float) and not value.is_integer():
+    if kind == "union_tag_invalid":
+        context = one.get("ctx", {})
+        return f"has a wrong {context.get('discriminator')}, which must be one of {context.get('expected_tags')}"
+    if kind == "date_from_datetime_inexact":
+        return "must be a date without a time of day"
+    if kind == "int_type" and isinstance(value, float) and math.isfinite(value) and not value.is_integer():
         message += ", got a number with a fractional part"
     if kind in ("int_parsing", "float_parsing", "bool_parsing"):
         message = message.partition(", unable")[0]
+    message = _NOT_VALID.sub(r"must be a valid \1", message)
     return _SUBJECT.sub("must ", _OWN_ERROR.sub("", message))
 
 
@@ -197,13 +208,33 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     names = list(known)
     if not names:
         return "is not known: there are no parameters"
-    if len(key) <= _GOT and (near := get_close_matches(key, names, 1)):
-        return f"is not known; did you mean `{near[0]}`?"
+    if near := nearest(key, names):
+        return f"is not known; did you mean `{near}`?"
     return "is not known; there are " + ", ".join(f"`{name}`" for name in names)
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant, also in other cases, with other signs between words, or behind a prefix.
+
+    Args:
+        name: What was written: `getWeather`, `functions.get_weather`.
+        known: The names that there are.
+
+    Returns:
+        One of them; `None` where none is near, or `name` is longer than names are.
+    """
+    if len(name) > _GOT:
+        return None
+    bare = {_APART.sub("", one).casefold(): one for one in reversed(list(known))}  # the first of equal ones stays
+    parts = [one for one in re.split(r"[./:]", name.casefold()) if one]
+    for written in (name.casefold(), *parts[-1:]):
+        if found := get_close_matches(_APART.sub("", written), bare, 1):
+            return bare[found[0]]
+    return None
+
+
 def check_text(tool: str, text: str | bytes, keys: int) -> None:
-    """Refuse what JSON readers let through: a key twice in one object, and `NaN` or `Infinity`.
+    """Refuse what JSON readers let through: a key twice in one object, `NaN`, `Infinity`, and what becomes infinite.
 
     It costs next to nothing where there can be neither: each key needs a colon, so a text with as many colons as the
     object has keys repeats none.
@@ -217,15 +248,18 @@ def check_text(tool: str, text: str | bytes, keys: int) -> None:
         ArgumentsInvalid: There is one or the other.
     """
     if isinstance(text, bytes):
-        suspect = text.count(b":") > keys or b"NaN" in text or b"Infinity" in text
-    else:
-        suspect = text.count(":") > keys or "NaN" in text or "Infinity" in text
+        text = text.decode()
+    suspect = text.count(":") > keys or "NaN" in text or "Infinity" in text or _HUGE.search(text) is not None
     if suspect and (problems := flaws(text)):
         raise ArgumentsInvalid(tool, problems)
 
 
 def flaws(text: str | bytes) -> list[Problem]:
-    """Each key that stands twice in one object, and each `NaN` or `Infinity`, in JSON that was read without error."""
+    """Each key that stands twice in one object, and each number that is none or becomes infinite.
+
+    Args:
+        text: JSON that was read without error.
+    """
     problems: list[Problem] = []
 
     def pairs(items: list[tuple[str, Any]]) -> Mapping[str, Any]:
@@ -239,6 +273,11 @@ def flaws(text: str | bytes) -> list[Problem]:
     def constant(name: str) -> None:
         problems.append(Problem("arguments", f"must not hold {name}, which is no JSON number"))
 
-    # numbers are left as texts: reading them was done, and a long one would take its time
-    json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=str)
+    def number(written: str) -> str:
+        if math.isinf(float(written)):
+            problems.append(Problem("arguments", f"must not hold {written:.{_GOT}}, which is too great a number"))
+        return written
+
+    # whole numbers are left as texts: reading them was done, and a long one would take its time
+    json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=number)
     return problems

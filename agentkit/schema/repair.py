@@ -30,6 +30,9 @@ _BLANKS = " \t\r\n"
 _TEXTS = 3
 """So many times a text may be the text of a text."""
 
+_DEEPEST = 250
+"""So many brackets may stand one in the other: readers of JSON go no deeper than 200."""
+
 _TOKEN = re.compile(
     r"""[ \t\r\n]*+(?:
         (?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")
@@ -189,6 +192,8 @@ class _Scan:
         if kind == "open":
             bracket = self._text[start]
             self.root = self.root or bracket
+            if len(self._stack) >= _DEEPEST:
+                return False
             self._stack.append(bracket)
             self._state = "first key" if bracket == "{" else "first value"
             return True

@@ -76,6 +76,8 @@ class Source:
         self.function: types.FunctionType | None = inner if isinstance(inner, types.FunctionType) else None
         self.label: str = getattr(inner, "__qualname__", None) or repr(function)
         self.names: dict[str, Any] = {}
+        while isinstance(function, functools.partial):  # its own docstring is that of its class
+            function = cast("functools.partial[Any]", function).func
         doc = function.__doc__ if isinstance(function, types.FunctionType) else getattr(inner, "__doc__", None)
         if not doc and isinstance(function, types.MethodType):
             doc = inspect.getdoc(function)
@@ -310,7 +312,7 @@ def tool_name(function: Any, source: Source, name: str | None = None) -> str:
     if name is None:
         name = getattr(function, "__name__", None)
     if name is None and isinstance(function, functools.partial):
-        name = getattr(source.function, "__name__", None)
+        return tool_name(cast("functools.partial[Any]", function).func, source)
     if name is None:
         kind = str(cast("Any", type(cast("object", function))).__name__)
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()

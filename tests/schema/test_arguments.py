@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field
 
-from agentkit.schema import ArgumentsInvalid, Shape, read
+from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, nearest, read
 
 
 def steady(value: Any) -> str:
@@ -116,7 +116,7 @@ def test_a_problem_is_told_by_path_rule_and_value(given_: dict[str, Any], expect
                 "`items[1].name` is required but missing",
                 "`items[1].price` must be greater than 0; got 0",
             ],
-            "pet": ["`pet` Input tag 'cow' found using 'kind' does not match any of the expected tags: 'cat', 'dog'"],
+            "pet": ["`pet` has a wrong 'kind', which must be one of 'cat', 'dog'"],
         }[next(iter(given_))]
         found = [one.partition("; got {")[0] for one in found]
     assert found == expected
@@ -211,6 +211,34 @@ def test_a_value_of_any_type_holds_no_nan_either() -> None:
             shape.check(text)
     assert shape.check('{"x": "NaN", "y": "a: Infinity"}') == {"x": "NaN", "y": "a: Infinity"}
     assert shape.check('{"x": {"a": {"a": 1}, "b": "a:a:a"}}')["x"] == {"a": {"a": 1}, "b": "a:a:a"}
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E+999", "1e99999", "9" * 400 + ".5"])
+def test_a_number_that_no_float_holds_is_not_taken_for_infinity(number: str) -> None:
+    def tool(x: Any) -> None: ...
+
+    given = Given("tool", "Do it.", {"properties": {"x": {}}}, Source(tool))
+    for shape in (read(tool), given):
+        for text in (f'{{"x": {number}}}', f'{{"x": {{"a": [{number}]}}}}'):
+            for written in (text, text.encode()):
+                with pytest.raises(ArgumentsInvalid, match="too great a number"):
+                    shape.take(written)
+        assert shape.take('{"x": "call 1e400"}').given == {"x": "call 1e400"}
+        assert shape.take('{"x": 1e-400}').given == {"x": 0.0}
+        assert shape.take(f'{{"x": {"9" * 400}}}').given == {"x": int("9" * 400)}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("CITY", "city"), ("City ", "city"), ("maxResults", "max_results"), ("max-results", "max_results"),
+        ("args.city", "city"), ("functions.max_results", "max_results"), ("tools/city", "city"), ("citty", "city"),
+        ("zebra", None), ("", None), ("...", None), ("city" * 1_000_000, None),
+    ],
+)  # fmt: skip
+def test_the_nearest_name_is_found_through_case_signs_and_prefixes(written: str, meant: str | None) -> None:
+    assert nearest(written, ["city", "max_results", "MAX_RESULTS"]) == meant
+    assert nearest(written, []) is None
 
 
 def test_large_numbers_come_whole() -> None:
