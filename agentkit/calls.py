@@ -6,6 +6,7 @@ Nothing here waits but the functions of the tools themselves; `perform` waits, i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentkit.errors import ToolError
+from agentkit.errors import Cancelled, ToolError
 from agentkit.events import CallTools, Emit, Repaired, ToolFinished, ToolStarted, Warned
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
@@ -34,6 +35,7 @@ class Ready:
         bound: The checked arguments.
         began: When its function began, by the monotonic clock.
         over: Whether nobody waits for it any more: what goes on makes no further attempt.
+        task: In which its async function runs, once it does.
     """
 
     call: ToolCall
@@ -41,6 +43,14 @@ class Ready:
     bound: Bound
     began: float = field(default_factory=time.monotonic)
     over: bool = False
+    task: asyncio.Task[Any] | None = None
+
+    def leave(self) -> None:
+        """From any thread: wait for it no more. An async function is cancelled, or not begun."""
+        self.over = True
+        if self.task is not None:
+            with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
+                self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +188,14 @@ class Calls:
 
     async def aattempt(self, ready: Ready) -> object:
         """Await an async function, again where its `retries` allow; the value, or `Failed`."""
+        ready.task = task = asyncio.current_task()  # first, since `leave` looks for it last
+        if ready.over:
+            return Failed(Cancelled())
         failed: Failed | None = None
         for number in range(1, ready.tool.retries + 2):
             try:
                 return await ready.bound.acall(self._context(ready, number))
             except BaseException as error:
-                task = asyncio.current_task()
                 if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                     raise  # the run is stopped, or the time is over: not the tool's doing
                 failed = Failed(error)

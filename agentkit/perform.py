@@ -36,8 +36,8 @@ from agentkit.toolset import OFFERED, Opened, Toolset, names_offered
 Give = Callable[[tuple[Ready, object]], object]
 """Takes a call and how it ended."""
 
-Running = dict[str, tuple[Ready, float | None, Callable[[], object]]]
-"""The calls under way, by id: each with the time at which it is given up, and what stops it."""
+Running = dict[str, tuple[Ready, float | None]]
+"""The calls under way, by id: each with the time at which it is given up."""
 
 STOP_SECONDS = 0.5
 """How long a run that ends waits for its async tools to end, in seconds. They were cancelled; most end at once."""
@@ -209,33 +209,33 @@ class Performer:
                     ready = waiting.popleft()
                     self.calls.begin(ready)
                     until = None if ready.tool.timeout is None else time.monotonic() + ready.tool.timeout
-                    running[ready.call.id] = (ready, until, self._start(ready, done.put))
+                    running[ready.call.id] = (ready, until)  # first, since Ctrl-C may come while it starts
+                    self._start(ready, done.put)
                 for ready, outcome in self._finished(done, running):
                     if running.pop(ready.call.id, None) is not None:  # else it was given up already
                         self.calls.close(ready, outcome, say)
         finally:
             if forget is not None:
                 forget()
-            for ready, _, cancel in running.values():
-                ready.over = True
-                cancel()
+            for ready, _ in running.values():
+                ready.leave()
 
-    def _start(self, ready: Ready, give: Give) -> Callable[[], object]:
-        """Let a call begin; what stops it."""
+    def _start(self, ready: Ready, give: Give) -> None:
+        """Let a call begin."""
         if not ready.tool.is_async:
-            return _in_thread(lambda: give((ready, self.calls.attempt(ready))), ready, give)
+            _in_thread(lambda: give((ready, self.calls.attempt(ready))), ready, give)
+            return
         future = threads.run_on_shared_loop(self.calls.aattempt(ready))
         future.add_done_callback(
             lambda future: give((ready, Failed(Cancelled()) if future.cancelled() else future.result()))
         )
-        return future.cancel
 
     def _finished(
         self, done: queue.SimpleQueue[tuple[Ready, object] | None], running: Running
     ) -> list[tuple[Ready, object]]:
         """Wait for the next call to end, or for the next limit to pass."""
         now = time.monotonic()
-        limits = [until for _, until, _ in running.values() if until is not None]
+        limits = [until for _, until in running.values() if until is not None]
         deadline = self.request.deadline
         soonest = min([*limits, deadline] if deadline is not None else limits, default=None)
         try:
@@ -244,11 +244,10 @@ class Performer:
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 raise self.out_of_time() from None
-            late = [(ready, cancel) for ready, until, cancel in running.values() if until is not None and now >= until]
-            for ready, cancel in late:
-                ready.over = True
-                cancel()
-            return [(ready, Failed(timed_out(ready.tool))) for ready, _ in late]
+            late = [ready for ready, until in running.values() if until is not None and now >= until]
+            for ready in late:
+                ready.leave()
+            return [(ready, Failed(timed_out(ready.tool))) for ready in late]
         if item is None:
             raise Cancelled("the run was stopped from outside")
         return [item]
@@ -358,10 +357,9 @@ class _Away:
         return self._task
 
 
-def _in_thread(job: Callable[[], object], ready: Ready, give: Give) -> Callable[[], object]:
-    """Run a job in a daemon thread; what stops it, which is nothing: what it returns then is ignored."""
+def _in_thread(job: Callable[[], object], ready: Ready, give: Give) -> None:
+    """Run a job in a daemon thread. Nothing stops it; what it returns when nobody waits is ignored."""
     try:
         threads.start(job)
     except RuntimeError as error:  # the system gives no further thread
         give((ready, Failed(error)))
-    return lambda: None
