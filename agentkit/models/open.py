@@ -37,9 +37,8 @@ def open_model(
 
     Args:
         name: `"provider:model"`, a bare name that the catalog has, or `"openai:NAME"` for any model of an
-            OpenAI-compatible server; `"sim:model"` for the simulator, `"sim:PROFILE:model"` for another endpoint that
-            it plays (`"sim:lkeap:deepseek-r1"`). `None` reads `$AGENTKIT_MODEL`. Of several, `"a, b, c"`, each stands
-            in for those before it where they cannot answer (`Fallback`).
+            OpenAI-compatible server; `"sim:PROFILE:model"` for another endpoint that the simulator plays. `None` reads
+            `$AGENTKIT_MODEL`. Of several, `"a, b, c"`, each stands in for those before it where they cannot answer.
         api_key: The key; by default the provider's environment variable.
         base_url: The server's address, in place of the provider's, e.g. `"http://127.0.0.1:8000/v1"`.
         transport: `"httpx"` (the default), `"aiohttp"` (the extra `fast`; for `arun` and `astream`), or a client of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from agentkit.errors import ContextOverflow, ModelError, TimedOut, Truncated, Unavailable, Unreadable
-from agentkit.events import CallDelta, Continued, Delta, Queued, ReasoningDelta, Restarted, Retried, TextDelta
+from agentkit.events import CallDelta, Continued, Delta, Queued, ReasoningDelta, Restarted, Retried, Salvaged, TextDelta
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.catalog import ModelRow
 from agentkit.models.continuing import TIMES, Seam, joined, opening
@@ -134,13 +134,13 @@ class Sending:
                 emit(Queued(time.monotonic() - self.began))
         return decoder.begun
 
-    def _show(self, deltas: Sequence[Delta], *, last: bool = False) -> None:
+    def _show(self, deltas: Sequence[Delta | Salvaged], *, last: bool = False) -> None:
         """Hand deltas to the onlooker; of a cut answer's rest, not what he has seen."""
         emit, seam = self.request.emit, self.seam
         if emit is None:
             return
         if seam is not None:
-            fresh: list[Delta] = []
+            fresh: list[Delta | Salvaged] = []
             for delta in deltas:
                 if isinstance(delta, TextDelta):
                     delta = TextDelta(seam.feed(delta.text))
