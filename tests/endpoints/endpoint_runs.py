@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from agentkit import Agent, tool
-from agentkit.errors import AgentkitError
 from agentkit.messages import Assistant, ToolMessage
 from agentkit.models import open_model
 from agentkit.models.http import Clock
@@ -141,9 +140,4 @@ def answered_once(messages):
     return not open_calls
 
 
-def ending(error):
-    """How a run ended, in a word: the class of an error, or `answer`."""
-    return type(error).__name__ if isinstance(error, AgentkitError) else "answer"
-
-
-__all__ = ["ANSWER", "CITIES", "ENDPOINTS", "MOST", "PROFILES", "PROMPT", "Desk", "Endpoint", "answered_once", "ending"]
+__all__ = ["ANSWER", "CITIES", "ENDPOINTS", "MOST", "PROFILES", "PROMPT", "Desk", "Endpoint", "answered_once"]
