@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -191,6 +192,100 @@ def sim(
         _end(serve.list_faults)
     served = serve.Served(profile, fault or (), time_scale, seed, script, replay, brain, log)
     _end(lambda: serve.serve(host, port, served))
+
+
+class _ListFirst(TyperGroup):
+    """`agentkit sessions` is `agentkit sessions list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+sessions_app = typer.Typer(cls=_ListFirst, rich_markup_mode=None)
+app.add_typer(sessions_app, name="sessions", help="List kept conversations (the default), show, fork, delete, export.")
+SessionName = Annotated[str, typer.Argument(metavar="NAME", help="The session.", show_default=False)]
+SessionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", help="The file of sessions, in place of `sessions.db` in `$AGENTKIT_HOME` or `~/.agentkit`."
+    ),
+]
+
+
+@sessions_app.command("list")
+def list_sessions(
+    json: Annotated[bool, typer.Option("--json", help="Write them as JSON.")] = False, file: SessionsFile = None
+) -> None:
+    """List the sessions, the last written first."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.listed(file, json=json))
+
+
+@sessions_app.command("show")
+def show_session(
+    name: SessionName,
+    json: Annotated[bool, typer.Option("--json", help="Write the entries whole, as JSON lines.")] = False,
+    file: SessionsFile = None,
+) -> None:
+    """Show what was said in a session, a line for each message and note with its position."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.show(name, file, json=json))
+
+
+@sessions_app.command()
+def fork(
+    name: SessionName,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new session.", show_default=False)],
+    at: Annotated[int | None, typer.Option(metavar="N", help="The last position to take, as `show` has it.")] = None,
+    file: SessionsFile = None,
+) -> None:
+    """Begin a session with what was said in another, up to a position."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.fork(name, new, at, file))
+
+
+@sessions_app.command()
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The sessions.", show_default=False)],
+    file: SessionsFile = None,
+) -> None:
+    """Delete sessions, with all that was said in them."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.delete(names, file))
+
+
+@sessions_app.command()
+def export(
+    name: SessionName,
+    target: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output.", show_default=False)
+    ] = None,
+    file: SessionsFile = None,
+) -> None:
+    """Write a session as JSON lines."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.export(name, target, file))
+
+
+@sessions_app.command("import")
+def bring(
+    name: SessionName,
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where from; standard input.", show_default=False)
+    ] = None,
+    file: SessionsFile = None,
+) -> None:
+    """Read what `export` wrote into a new session."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.bring(name, source, file))
 
 
 def _end(work: Callable[[], int]) -> NoReturn:

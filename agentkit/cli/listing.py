@@ -63,7 +63,7 @@ def models(name: str | None = None, *, json: bool) -> int:
         for provider, row in pairs
     ]
     open_ones = [(one.name, "NAME", "", "", "", "", one.key, "") for one in providers().values() if one.open]
-    _table(("PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "IMAGES", "KEY", "USE INSTEAD"), [*shown, *open_ones])
+    table(("PROVIDER", "MODEL", "CONTEXT", "TOOLS", "THINKS", "IMAGES", "KEY", "USE INSTEAD"), [*shown, *open_ones])
     return DONE
 
 
@@ -91,7 +91,7 @@ def _sections(sections: Sequence[tuple[str, Sequence[tuple[str, object]]]]) -> i
         for label, value in lines:
             joined = ", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
             rows.append((f"  {label}", joined))
-    _table(("", ""), rows, headed=False)
+    table(("", ""), rows, headed=False)
     return DONE
 
 
@@ -115,7 +115,7 @@ def tools(target: str, *, json: bool) -> int:
         for name, one in schema.get("properties", {}).items():
             need = "required" if name in required else _default(one)
             rows.append((f"  {name}", kind_of(one, schema), need, one_line(str(one.get("description", "")))))
-    _table(("TOOL", "TYPE", "", "DESCRIPTION"), rows)
+    table(("TOOL", "TYPE", "", "DESCRIPTION"), rows)
     return DONE
 
 
@@ -163,7 +163,7 @@ def _json(value: object) -> int:
     return DONE
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]], *, headed: bool = True) -> None:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, headed: bool = True) -> None:
     """Columns with two spaces between them; off a terminal each row is one whole line, whatever its length."""
     from rich.table import Table
     from rich.text import Text
