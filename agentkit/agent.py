@@ -367,6 +367,7 @@ class Agent(Generic[OutputT]):
             emit=None if asked.on_event is None else keeper.show,
             stop=asked.stop,
             deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
+            ledger=limits.ledger(),
         )
         performer = Performer(
             answering,

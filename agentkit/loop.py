@@ -8,11 +8,15 @@ agentkit decides what a run does next.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 from agentkit.errors import ConfigurationError, LimitReached
 from agentkit.events import CallModel, CallTools, Effect, Emit, Review
+from agentkit.ledger import Ledger
 from agentkit.messages import Assistant, Entry, ToolMessage
+from agentkit.money import Money
 from agentkit.transcript import Transcript
 
 Say = Callable[[Entry], None]
@@ -30,19 +34,53 @@ class Limits:
         steps: Model calls.
         tool_calls: Tool calls; a batch that would go beyond it is not begun.
         tokens: Prompt and completion tokens together, as the endpoint counts them after each step.
+        cost: Money, with its currency: `"0.50 USD"`. What a request may cost at worst is set aside before it is sent,
+            and its `max_tokens` is lowered to what is left; prices are those of that currency.
         seconds: Wall time. Requests and tools under way are stopped when it is over.
+        repeats: How many times in a row the same call may have the same result. Without it the model is told once.
+        unpriced: What a limit on money does about a model whose price is not known: `"stop"`, `"warn"` (and let it
+            pass), or what a million tokens of any kind are assumed to cost: `"2 USD"`.
     """
 
     steps: int | None = 25
     tool_calls: int | None = None
     tokens: int | None = None
+    cost: Money | str | None = None
     seconds: float | None = None
+    repeats: int | None = None
+    unpriced: Literal["stop", "warn"] | Money | str = "stop"
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value: object = getattr(self, one.name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise ConfigurationError(f"`Limits({one.name}={value!r})`: it must be a number from 0 on, or `None`")
+        for name in ("steps", "tool_calls", "tokens", "seconds", "repeats"):
+            value: object = getattr(self, name)
+            least = 2 if name == "repeats" else 0
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
+                raise ConfigurationError(f"`Limits({name}={value!r})`: it must be a number from {least} on, or `None`")
+        if self.cost is not None:
+            object.__setattr__(self, "cost", _money("cost", self.cost))
+        if self.unpriced not in ("stop", "warn"):
+            object.__setattr__(self, "unpriced", _money("unpriced", self.unpriced))
+        self.ledger()  # raises where it cannot be
+
+    @property
+    def money(self) -> Money | None:
+        """`cost`, which may have been given as a text, as an amount."""
+        return self.cost if isinstance(self.cost, Money) else None
+
+    def ledger(self, above: Ledger | None = None) -> Ledger | None:
+        """A new ledger for one run, or the one above where there is no limit on money of its own.
+
+        Raises:
+            ConfigurationError: `cost` and `unpriced`, or `cost` and the ledger above, are of two currencies.
+        """
+        limit = self.money
+        if limit is None:
+            return above
+        if not isinstance(self.unpriced, Money):
+            return Ledger(limit, unpriced="warn" if self.unpriced == "warn" else "stop", above=above)
+        if self.unpriced.currency != limit.currency:
+            raise ConfigurationError(f"`Limits(cost='{limit}', unpriced='{self.unpriced}')` are of two currencies")
+        return Ledger(limit, unpriced=self.unpriced, above=above)
 
 
 def decide(transcript: Transcript, limits: Limits) -> Effect | None:
@@ -66,13 +104,36 @@ def decide(transcript: Transcript, limits: Limits) -> Effect | None:
         return Review()
     _check("steps", transcript.steps, limits.steps, transcript)
     _check("tokens", transcript.usage.total_tokens, limits.tokens, transcript)
+    if (money := limits.money) is not None:
+        _check_cost(money, limits, transcript)
     return CallModel()
 
 
-def _check(name: str, spent: int, limit: int | None, transcript: Transcript) -> None:
+def _check_cost(money: Money, limits: Limits, transcript: Transcript) -> None:
+    if transcript.unpriced and limits.unpriced == "stop":
+        raise LimitReached(
+            f"the run stopped at its limit `cost='{money}'`: what {transcript.unpriced} of its replies cost is not"
+            " known; say what to assume with `Limits(unpriced=…)`, or let it pass with `Limits(unpriced='warn')`",
+            limit="cost",
+            text=transcript.text,
+        )
+    _check("cost", transcript.cost.within(money.currency), money.amount, transcript, f"'{money}'")
+
+
+def _money(name: str, value: object) -> Money:
+    if isinstance(value, Money):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(f"`Limits({name}={value!r})`: an amount needs its currency, as in `'0.50 USD'`")
+    return Money.of(value)
+
+
+def _check(
+    name: str, spent: Decimal | int, limit: Decimal | int | None, transcript: Transcript, shown: str = ""
+) -> None:
     if limit is not None and spent >= limit:
         raise LimitReached(
-            f"the run stopped at its limit `{name}={limit}` before it had an answer;"
+            f"the run stopped at its limit `{name}={shown or limit}` before it had an answer;"
             f" raise it with `limits=Limits({name}=…)`, or go on from the error's `.transcript`",
             limit=name,
             text=transcript.text,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentkit.errors import ConfigurationError
+from agentkit.money import Cost
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -176,6 +177,7 @@ class Assistant:
         attempts: The models that failed before this one answered, each with its error, where several stand in for
             each other (`agentkit.models.Fallback`).
         logprobs: The log probabilities of the tokens, where `Settings(logprobs=True)` asked for them.
+        cost: What it cost, at the price of the hour; `None` where price or usage is not known, which is not nothing.
         continued: How many times the answer was cut and gone on with; 0 for one that came in one piece.
     """
 
@@ -187,6 +189,7 @@ class Assistant:
     model: str | None = None
     attempts: tuple[str, ...] = ()
     logprobs: Logprobs | None = None
+    cost: Cost | None = None
     continued: int = 0
     role: Literal["assistant"] = field(default="assistant", repr=False)
 

@@ -169,7 +169,7 @@ class Performer:
                 except (Truncated, LimitReached) as error:
                     keep_spent(error, say)
                     raise
-                accept(message, say, model=self.model.name)
+                accept(message, say, model=self.model.name, ledger=self.request.ledger)
             case CallTools():
                 for batch in self.calls.batches(effect, say):
                     if batch[0].tool.sequential and not batch[0].tool.is_async:
@@ -265,7 +265,7 @@ class Performer:
                 except (Truncated, LimitReached) as error:
                     keep_spent(error, say)
                     raise
-                accept(message, say, model=self.model.name)
+                accept(message, say, model=self.model.name, ledger=self.request.ledger)
             case CallTools():
                 for batch in self.calls.batches(effect, say):
                     if batch[0].tool.sequential and not batch[0].tool.is_async:

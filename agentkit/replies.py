@@ -8,22 +8,26 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from agentkit.errors import LimitReached, Truncated
+from agentkit.ledger import Ledger
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, Usage, told_apart
 from agentkit.transcript import DISCARDED
 
 
-def accept(message: Assistant, say: Say, *, model: str) -> None:
+def accept(message: Assistant, say: Say, *, model: str, ledger: Ledger | None = None) -> None:
     """Write a message down if it is whole: `stop` without calls, or calls under `stop` or `tool_calls`.
 
     Args:
         message: The reply.
         say: Writes down.
         model: The name of the model that was asked.
+        ledger: The run's money; a reply that comes without its cost costs what is assumed there.
 
     Raises:
         Truncated: The reply ended for any other reason. Its usage and text are kept in a note.
     """
+    if ledger is not None and message.cost is None and message.usage is not None:
+        message = replace(message, cost=ledger.charge(message.usage.total_tokens))
     reason = message.finish_reason
     if reason == "stop" or (reason == "tool_calls" and message.tool_calls):
         ids = {call.id for call in message.tool_calls}
@@ -39,7 +43,8 @@ def discarded(message: Assistant) -> Note:
     """The note that keeps what a reply cost that is thrown away, and the words that came of it."""
     usage = message.usage or Usage(requests=1)
     spent = {one.name: getattr(usage, one.name) for one in fields(usage)}
-    return Note(DISCARDED, {"finish_reason": message.finish_reason, "usage": spent, "text": message.text})
+    data = {"finish_reason": message.finish_reason, "usage": spent, "text": message.text}
+    return Note(DISCARDED, data if message.cost is None else {**data, "cost": message.cost.dump()})
 
 
 def keep_spent(error: LimitReached | Truncated, say: Say) -> None:

@@ -8,6 +8,7 @@ from typing import Generic, NoReturn, TypeVar
 from agentkit.approval import Pending
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Entry, Message, Usage
+from agentkit.money import Cost
 from agentkit.transcript import Transcript
 
 OutputT = TypeVar("OutputT", covariant=True)
@@ -23,7 +24,8 @@ class Result(Generic[OutputT]):
         start: The position in `entries` at which this run began.
         usage: The tokens of this run, replies that were thrown away included.
         steps: How many model calls it took.
-        cost: What the run cost, in the currency of the endpoint; `None` where no price is known.
+        cost: What the run cost, an amount in each currency, and what the cache saved; `None` where the price of any of
+            its replies is not known. Each message has its own.
         pending: Calls that wait for a verdict or for an answer from outside; empty when the run is over.
             A tuple that can be saved (`agentkit.approval.Pending`).
     """
@@ -33,7 +35,7 @@ class Result(Generic[OutputT]):
     start: int = field(default=0, repr=False)
     usage: Usage = field(default_factory=Usage)
     steps: int = 0
-    cost: None = None
+    cost: Cost | None = None
     pending: Pending = field(default_factory=Pending)
 
     @property

@@ -292,6 +292,7 @@ class Run:
             start=transcript.start,
             usage=transcript.usage,
             steps=transcript.steps,
+            cost=None if transcript.unpriced else transcript.cost,
             pending=Pending(waiting, transcript, session) if waiting else Pending(),
         )
 

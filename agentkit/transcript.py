@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Any, overload
 
 from agentkit.messages import Assistant, Entry, Message, Note, ToolCall, ToolMessage, Usage, User
+from agentkit.money import Cost
 
 RUN = "run"
 """The kind of the note with which a run begins; limits count from there."""
@@ -39,6 +40,8 @@ class Transcript(Sequence[Entry]):
         steps: Model calls since the run began, discarded replies included.
         tool_calls: Tool calls answered since the run began.
         usage: Tokens since the run began, discarded replies included.
+        cost: What the replies since the run began cost, as far as it is known, discarded ones included.
+        unpriced: Of how many replies since then it is not.
         verdicts: What was decided on open calls, by their ids: the data of the notes.
         allowed: The tools whose calls need no verdict any more, until the user speaks again.
         said: How many messages were said in all.
@@ -53,12 +56,14 @@ class Transcript(Sequence[Entry]):
         "_spoke",
         "_waiting",
         "allowed",
+        "cost",
         "final",
         "last",
         "said",
         "start",
         "steps",
         "tool_calls",
+        "unpriced",
         "usage",
         "verdicts",
     )
@@ -75,6 +80,8 @@ class Transcript(Sequence[Entry]):
         self.steps = 0
         self.tool_calls = 0
         self.usage = Usage()
+        self.cost = Cost()
+        self.unpriced = 0
         self.said = 0
         self.start = 0
         self._spoke = 0
@@ -97,6 +104,7 @@ class Transcript(Sequence[Entry]):
                 self.steps += 1
                 if entry.usage is not None:
                     self.usage += entry.usage
+                self._pay(entry.cost)
             elif isinstance(entry, User):
                 self.final = False
                 if entry.by is None:
@@ -109,13 +117,16 @@ class Transcript(Sequence[Entry]):
 
     def _count_note(self, note: Note) -> None:
         if note.kind == RUN:
-            self.steps = self.tool_calls = 0
+            self.steps = self.tool_calls = self.unpriced = 0
             self.usage = Usage()
+            self.cost = Cost()
             self.start = len(self._entries)
         elif note.kind == DISCARDED:
             self.steps += 1
             spent: dict[str, int] = note.data.get("usage") or {}
             self.usage += Usage(**spent)
+            paid = note.data.get("cost")
+            self._pay(None if paid is None else Cost.load(paid))
         elif note.kind == WAITING:
             self._waiting.add(str(note.data.get("call")))
         elif note.kind == VERDICT:
@@ -126,6 +137,12 @@ class Transcript(Sequence[Entry]):
                 self.allowed.add(str(note.data["always"]))
         elif note.kind == BEGUN:
             self._begun.update(map(str, note.data.get("calls", ())))
+
+    def _pay(self, cost: Cost | None) -> None:
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost += cost
 
     @property
     def open_calls(self) -> tuple[ToolCall, ...]:

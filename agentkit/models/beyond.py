@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 from agentkit.errors import ConfigurationError, ModelError, Unreadable
 from agentkit.messages import Assistant, Message, User
 from agentkit.models import jsontext
+from agentkit.models.billing import priced
 from agentkit.models.continuing import beta_of, opening
 from agentkit.models.failures import error_in, shown
 from agentkit.models.limiter import Limiter
@@ -107,10 +108,28 @@ class Asked(Protocol):
     base_url: str
     beta: str
     dialect: Dialect
+    clock: Clock
 
     @property
     def name(self) -> str:
         """The name to show."""
+        ...
+
+
+class Endpoint(Asked, Protocol):
+    """What it must have besides, to be asked over HTTP."""
+
+    transport: Transport
+    retries: Retries
+    patience: Patience
+    addresses: tuple[tuple[str, Limiter], ...]
+
+    def headers(self, extra: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of a request."""
+        ...
+
+    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        """The error that an HTTP status other than 200 means."""
         ...
 
 
@@ -243,7 +262,7 @@ def _object(body: bytes, model: str) -> dict[str, Any]:
 def _decoded(model: Asked, body: bytes, request: Request | None) -> Assistant:
     decoder = model.dialect.decoder(model.row, deltas=False, request=request)
     decoder.feed(body)
-    return decoder.finish()
+    return priced(decoder.finish(), model.row, model.clock.date())
 
 
 def _entry(one: dict[str, Any]) -> Listed:
@@ -267,31 +286,8 @@ class Beyond:
     provider has no such thing, and `ModelError` where the endpoint did not answer.
     """
 
-    row: ModelRow
-    base_url: str
-    beta: str
-    dialect: Dialect
-    transport: Transport
-    retries: Retries
-    patience: Patience
-    clock: Clock
-    addresses: tuple[tuple[str, Limiter], ...]
-
-    @property
-    def name(self) -> str:
-        """The name to show."""
-        raise NotImplementedError
-
-    def headers(self, extra: Mapping[str, str]) -> Mapping[str, str]:
-        """The headers of a request."""
-        raise NotImplementedError
-
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
-        """The error that an HTTP status other than 200 means."""
-        raise NotImplementedError
-
     def fill(
-        self,
+        self: Endpoint,
         prefix: str,
         suffix: str = "",
         *,
@@ -313,12 +309,12 @@ class Beyond:
         Returns:
             The gap as `.text`; `.finish_reason` is `"length"` where the budget ended it, `.usage` counts as a chat's.
         """
-        return self._ask(
-            gap(self, prefix, suffix, max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop=stop)
+        return _ask(
+            self, gap(self, prefix, suffix, max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop=stop)
         )
 
     async def afill(
-        self,
+        self: Endpoint,
         prefix: str,
         suffix: str = "",
         *,
@@ -328,12 +324,12 @@ class Beyond:
         stop: str | Sequence[str] | None = None,
     ) -> Assistant:
         """`fill` on the running event loop."""
-        return await self._aask(
-            gap(self, prefix, suffix, max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop=stop)
+        return await _aask(
+            self, gap(self, prefix, suffix, max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop=stop)
         )
 
     def complete(
-        self,
+        self: Endpoint,
         prompt: str | Sequence[Message],
         prefix: str,
         *,
@@ -351,10 +347,10 @@ class Beyond:
         Returns:
             What the model wrote behind the prefix, as `.text`.
         """
-        return self._ask(continued(self, prompt, prefix, reasoning=reasoning, settings=settings))
+        return _ask(self, continued(self, prompt, prefix, reasoning=reasoning, settings=settings))
 
     async def acomplete(
-        self,
+        self: Endpoint,
         prompt: str | Sequence[Message],
         prefix: str,
         *,
@@ -362,62 +358,67 @@ class Beyond:
         settings: Settings | None = None,
     ) -> Assistant:
         """`complete` on the running event loop."""
-        return await self._aask(continued(self, prompt, prefix, reasoning=reasoning, settings=settings))
+        return await _aask(self, continued(self, prompt, prefix, reasoning=reasoning, settings=settings))
 
-    def models(self) -> tuple[Listed, ...]:
+    def models(self: Endpoint) -> tuple[Listed, ...]:
         """The models that the endpoint lists."""
-        return self._ask(listed(self))
+        return _ask(self, listed(self))
 
-    async def amodels(self) -> tuple[Listed, ...]:
+    async def amodels(self: Endpoint) -> tuple[Listed, ...]:
         """`models` on the running event loop."""
-        return await self._aask(listed(self))
+        return await _aask(self, listed(self))
 
-    def balance(self) -> Balance:
+    def balance(self: Endpoint) -> Balance:
         """What is left in the account, where the endpoint tells (DeepSeek does)."""
-        return self._ask(balance(self))
+        return _ask(self, balance(self))
 
-    async def abalance(self) -> Balance:
+    async def abalance(self: Endpoint) -> Balance:
         """`balance` on the running event loop."""
-        return await self._aask(balance(self))
+        return await _aask(self, balance(self))
 
-    # What waits, twice.
 
-    def _ask(self, ask: Ask[T]) -> T:
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                with self.addresses[0][1].place(), through(self.transport).send(self._post_of(ask)) as reply:
-                    body = b"".join(reply)
-                    if reply.status != 200:
-                        raise self.refused(reply.status, reply.headers, body)
-                return answer(ask, body, self.name)
-            except ModelError as error:
-                delay = self._once_more(error, attempts)
-            self.clock.sleep(delay)
+# What waits, twice.
 
-    async def _aask(self, ask: Ask[T]) -> T:
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                async with self.addresses[0][1].aplace(), through(self.transport).asend(self._post_of(ask)) as reply:
-                    body = b"".join([chunk async for chunk in reply])
-                    if reply.status != 200:
-                        raise self.refused(reply.status, reply.headers, body)
-                return answer(ask, body, self.name)
-            except ModelError as error:
-                delay = self._once_more(error, attempts)
-            await self.clock.asleep(delay)
 
-    def _post_of(self, ask: Ask[Any]) -> Post:
-        method: Literal["GET", "POST"] = "GET" if ask.body is None else "POST"
-        headers = self.headers(ask.headers or {})
-        return Post(url=ask.url, headers=headers, body=ask.body, patience=self.patience, method=method)
+def _ask(model: Endpoint, ask: Ask[T]) -> T:
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            with model.addresses[0][1].place(), through(model.transport).send(_post_of(model, ask)) as reply:
+                body = b"".join(reply)
+                if reply.status != 200:
+                    raise model.refused(reply.status, reply.headers, body)
+            return answer(ask, body, model.name)
+        except ModelError as error:
+            delay = _once_more(model, error, attempts)
+        model.clock.sleep(delay)
 
-    def _once_more(self, error: ModelError, attempts: int) -> float:
-        error.model, error.attempts = self.name, attempts
-        delay = self.retries.delay(error, attempts, self.clock.chance())
-        if delay is None:
-            raise error
-        return delay
+
+async def _aask(model: Endpoint, ask: Ask[T]) -> T:
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
+            async with model.addresses[0][1].aplace(), through(model.transport).asend(_post_of(model, ask)) as reply:
+                body = b"".join([chunk async for chunk in reply])
+                if reply.status != 200:
+                    raise model.refused(reply.status, reply.headers, body)
+            return answer(ask, body, model.name)
+        except ModelError as error:
+            delay = _once_more(model, error, attempts)
+        await model.clock.asleep(delay)
+
+
+def _post_of(model: Endpoint, ask: Ask[Any]) -> Post:
+    method: Literal["GET", "POST"] = "GET" if ask.body is None else "POST"
+    headers = model.headers(ask.headers or {})
+    return Post(url=ask.url, headers=headers, body=ask.body, patience=model.patience, method=method)
+
+
+def _once_more(model: Endpoint, error: ModelError, attempts: int) -> float:
+    error.model, error.attempts = model.name, attempts
+    delay = model.retries.delay(error, attempts, model.clock.chance())
+    if delay is None:
+        raise error
+    return delay

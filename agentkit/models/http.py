@@ -5,7 +5,6 @@ What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -94,7 +93,7 @@ class HttpModel(Beyond):
 
     def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         """The error that an HTTP status other than 200 means; the key is masked where the endpoint repeats it."""
-        return error_from(status, headers, body, model=self.name, now=time.time(), key=self._key)
+        return error_from(status, headers, body, model=self.name, now=self.clock.date(), key=self._key)
 
     def _address(self, sending: Sending) -> tuple[str, Limiter]:
         """Where the next attempt goes, and how many go there."""
@@ -105,11 +104,12 @@ class HttpModel(Beyond):
         request, address = sending.request, self._address(sending)[0]
         if sending.part is not None:  # the rest of a cut answer
             address = beta_of(address, self.beta)
+        patience = sending.begin()
         return Post(
             url=f"{address}/chat/completions",
             headers=self.headers(request.settings.extra_headers),
             body=sending.body,
-            patience=sending.begin(),
+            patience=patience,
             stop=request.stop,
         )
 
@@ -125,6 +125,7 @@ class HttpModel(Beyond):
                 self.patience,
                 self.clock.chance,
                 self._learn,
+                self.clock.date,
                 bool(self.beta),
             ),
             request,
@@ -136,7 +137,10 @@ class HttpModel(Beyond):
 
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread."""
-        sending = self._sending(request)
+        with self._sending(request) as sending:
+            return self._send(sending, request)
+
+    def _send(self, sending: Sending, request: Request) -> Assistant:
         while True:
             delay = 0.0
             try:
@@ -159,7 +163,10 @@ class HttpModel(Beyond):
 
     async def acall(self, request: Request) -> Assistant:
         """Answer on the running event loop."""
-        sending = self._sending(request)
+        with self._sending(request) as sending:
+            return await self._asend(sending, request)
+
+    async def _asend(self, sending: Sending, request: Request) -> Assistant:
         while True:
             delay = 0.0
             try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentkit.events import Delta, Emit, Salvaged, Warned
+from agentkit.ledger import Ledger
 from agentkit.messages import Assistant
 from agentkit.threads import Stop
 from agentkit.tools import Tool
@@ -96,6 +97,7 @@ class Request:
         encoders: What the run keeps for its models from call to call: an encoder per dialect and row.
         stop: Set when a run on threads must end at once; `None` on an event loop, where the task is cancelled.
         deadline: The `time.monotonic` value at which the run's time is over; `None` for no limit.
+        ledger: Where money is set aside before a request; `None` for no limit on it.
     """
 
     transcript: Transcript
@@ -109,6 +111,7 @@ class Request:
     encoders: dict[Any, Encoder] = field(default_factory=dict[Any, "Encoder"])
     stop: Stop | None = None
     deadline: float | None = None
+    ledger: Ledger | None = None
 
     def warn(self, text: str) -> None:
         """Tell the onlooker, once in a run, that something is not as it was asked for."""

@@ -19,12 +19,14 @@ class Clock:
         now: Seconds since some fixed moment.
         sleep: Waits that many seconds in a thread.
         asleep: Waits that many seconds on an event loop.
+        date: Seconds since 1970, for prices, which change with the hour, and for waits that end at a date.
         chance: A number from 0 to 1, for jitter.
     """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
     asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    date: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
 
 

@@ -10,7 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import Any, Literal
+
+from agentkit.messages import Usage
+from agentkit.money import Cost, Money
 
 Reasoning = Literal["strip", "turn", "always"]
 Thinking = Literal["never", "always", "on", "off"]
@@ -258,6 +262,14 @@ def price_at(row: ModelRow, moment: datetime, currency: str | None = None) -> Pr
         ),
         None,
     )
+
+
+def cost_of(usage: Usage, price: Price) -> Cost:
+    """What a reply cost at a price: the prompt by what the cache held and what it did not, and the answer."""
+    hit, miss, output = (Decimal(str(rate)) / 1_000_000 for rate in (price.hit, price.miss, price.output))
+    amount = usage.cache_hit_tokens * hit + usage.cache_miss_tokens * miss + usage.completion_tokens * output
+    saved = usage.cache_hit_tokens * (miss - hit)
+    return Cost((Money(amount, price.currency),), (Money(saved, price.currency),))
 
 
 def _is_peak(row: ModelRow, moment: datetime) -> bool:

@@ -8,10 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
-from agentkit.errors import ContextOverflow, ModelError, TimedOut, Truncated, Unavailable, Unreadable
+from agentkit.errors import (
+    ConnectionLost,
+    ContextOverflow,
+    LimitReached,
+    ModelError,
+    TimedOut,
+    Truncated,
+    Unavailable,
+    Unreadable,
+)
 from agentkit.events import CallDelta, Continued, Delta, Queued, ReasoningDelta, Restarted, Retried, Salvaged, TextDelta
 from agentkit.messages import Assistant, Usage, User
+from agentkit.models.billing import Bill
 from agentkit.models.catalog import ModelRow
 from agentkit.models.continuing import TIMES, Seam, joined, opening
 from agentkit.models.failures import largest, no_tools
@@ -43,6 +54,7 @@ class Manner:
         patience: How long to wait for what.
         chance: A number from 0 to 1, for jitter.
         learn: Takes the row as the endpoint turned out to want it, for the answers to come.
+        date: Seconds since 1970.
         beta: Whether there is an address at which a cut answer can be gone on with.
     """
 
@@ -55,6 +67,7 @@ class Manner:
     patience: Patience
     chance: Callable[[], float]
     learn: Callable[[ModelRow], None]
+    date: Callable[[], float]
     beta: bool = False
 
 
@@ -80,8 +93,9 @@ class Sending:
         self.unread = 0
         self.thinks = self.row.thinks(asked_to_think(request.settings))
         self.stream = self.row.streams(asked=request.stream, thinks=self.thinks)
-        self.body = self._encode()
-        self.decoder: Decoder
+        self.bill = Bill(manner.name, request, manner.date)
+        self.full = self.body = self._encode()  # `full` is the request as it should be, `body` as money lets it be sent
+        self.decoder: Decoder | None = None
 
     def _choose(self) -> Dialect:
         """The dialect that the row asks for, or that the run has come to (DESIGN section 3)."""
@@ -104,6 +118,11 @@ class Sending:
 
     def begin(self) -> Patience:
         """The next attempt begins; how long it may take."""
+        self.decoder = None
+        body = self.bill.open(self.full, self.row, self._room(), thinks=self.thinks)
+        if body is None:
+            raise self._out_of_money(self.part)
+        self.body = body
         self.attempts += 1
         self.shown = False
         self.began = time.monotonic()
@@ -118,6 +137,22 @@ class Sending:
             patience = replace(patience, total=max(0.0, self.until - self.began))
         return patience
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bill.drop(self._came())  # what was under way when it was stopped
+
+    def _came(self) -> Assistant | None:
+        """What has come of a reply that did not end; `None` where it had not begun."""
+        return self.decoder.partial() if self.decoder is not None and self.decoder.begun else None
+
+    def _room(self) -> int | None:
+        """How many tokens the answer may have, where the caller says."""
+        settings = self.request.settings
+        asked = settings.extra_body.get("max_tokens", settings.max_tokens)
+        return asked if isinstance(asked, int) and asked > 0 else None
+
     def queued(self, seconds: float) -> None:
         """Tell the onlooker that the request has waited that long for a place at the endpoint."""
         if self.request.emit is not None:
@@ -126,6 +161,7 @@ class Sending:
     def feed(self, chunk: bytes) -> bool:
         """Hand bytes to the decoder and its deltas to the onlooker; whether the answer has begun."""
         decoder, emit = self.decoder, self.request.emit
+        assert decoder is not None
         deltas = decoder.feed(chunk)
         if emit is not None:
             if deltas:
@@ -159,27 +195,36 @@ class Sending:
 
         Raises:
             ModelError: The reply cannot be read, or says that the endpoint could not go on.
+            LimitReached: It was cut since there was no money for more.
         """
-        message = self.decoder.finish()
-        self._show(self.decoder.rest(), last=True)
+        decoder = self.decoder
+        assert decoder is not None
+        message = decoder.finish()
+        self.bill.close(message.usage)
+        self._show(decoder.rest(), last=True)
         if other := other_model(self.row, self.request.tools, self.thinks, message.model):
             self.request.warn(other)
         if message.finish_reason == "insufficient_system_resource":
+            self.spent += message.usage or Usage()
             raise Unavailable(
                 f"`{self.manner.name}` broke its answer off for want of resources (finish reason"
                 " `insufficient_system_resource`); try again later"
             )
-        flaw = self.decoder.flaw()
+        flaw = decoder.flaw()
+        used = message.usage or Usage(requests=1)
+        if message.finish_reason == "length" and self.bill.short:
+            self.spent += used
+            raise self._out_of_money(message if self.part is None else joined(self.part, message))
         if self._corrected(message, flaw) or (flaw is None and (self._again(message) or self._goes_on(message))):
-            self.spent += message.usage or Usage(requests=1)
+            self.spent += used
             return None
         if flaw is not None and not message.tool_calls:  # told often enough: then its words are the answer
             message = replace(message, text=flaw[0])
         if self.part is not None:
             message = joined(self.part, message)
-        if not self.spent.requests:
-            return message
-        return replace(message, text=self.kept + message.text, usage=self.spent + (message.usage or Usage(requests=1)))
+        if self.spent.requests:
+            message = replace(message, text=self.kept + message.text, usage=self.spent + used)
+        return replace(message, cost=self.bill.cost)
 
     def _corrected(self, message: Assistant, flaw: tuple[str, str] | None) -> bool:
         """Whether the model is told that a call it wrote as text cannot be read; what it said beside it stays said."""
@@ -189,7 +234,7 @@ class Sending:
         said, problem = flaw
         transcript = Transcript([*self.request.transcript, Assistant(said), User(problem, by="dialect")])
         encoder = self.dialect.encoder(self.row)  # one of its own: these two are not part of the run
-        self.body = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
+        self.full = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
         self.kept += message.text
         if self.request.emit is not None:
             self.request.emit(Retried(self.attempts, 0.0, problem))
@@ -226,7 +271,7 @@ class Sending:
         room = 2 * max(BUDGET // 2, used, settings.max_tokens or 0)
         room = min(room, self.row.output or room)
         self.request = replace(self.request, settings=replace(settings, max_tokens=room))
-        self.body = self._encode()
+        self.full = self._encode()
         return True
 
     def _goes_on(self, message: Assistant) -> bool:
@@ -241,13 +286,15 @@ class Sending:
             return False
         self.part = whole
         self.before = self.attempts  # the rest is a request of its own
-        self.body = self._encode()
+        self.full = self._encode()
         if self.request.emit is not None:
             self.request.emit(Continued(whole.continued + 1))
         return True
 
     def failed(self, error: ModelError) -> float:
         """Seconds to wait before the next attempt; raises `error` where there is none."""
+        lost = isinstance(error, ConnectionLost | TimedOut | Unreadable)
+        self.bill.drop(self._came() if lost else None)
         error.model, error.attempts = self.manner.name, self.attempts
         self.moves += elsewhere(error)
         if isinstance(error, ContextOverflow):
@@ -278,7 +325,20 @@ class Sending:
             " came is in the error's `.text`",
             finish_reason="length",
             text=part.text,
-            partial=replace(part, usage=self.spent),
+            partial=replace(part, usage=self.spent, cost=self.bill.cost),
+        )
+
+    def _out_of_money(self, part: Assistant | None) -> LimitReached:
+        """The error that the run's money is not enough to go on; it is returned, not raised."""
+        if part is None and self.spent.requests:  # replies that were thrown away
+            part = Assistant(self.kept)
+        return LimitReached(
+            f"the run stopped at its limit `cost`: {self.bill.left()}, which is not enough for the answer of"
+            f" `{self.manner.name}`; raise it with `limits=Limits(cost=…)`, or set `Settings(max_tokens=…)`, since"
+            " money is set aside for as many tokens as an answer may have",
+            limit="cost",
+            text=(part.text if part is not None else "") or self.request.transcript.text,
+            partial=None if part is None else replace(part, usage=self.spent, cost=self.bill.cost),
         )
 
     def _without_tools(self, error: ModelError) -> bool:
@@ -287,7 +347,7 @@ class Sending:
         if prompted is None or self.dialect is prompted or not self.request.tools or not no_tools(error):
             return False
         self.dialect = prompted
-        self.body = self._encode()
+        self.full = self._encode()
         self._tell(0.0, f"{error}; from here on the tools are told in words")
         return True
 
@@ -296,7 +356,7 @@ class Sending:
         if self.row is not self.manner.row or (found := flipped(self.row, error)) is None:
             return False
         self.row, warning = found
-        self.body = self._encode()
+        self.full = self._encode()
         self.manner.learn(self.row)
         self.request.warn(warning)
         self._tell(0.0, f"{type(error).__name__}: {error}")
