@@ -18,7 +18,7 @@ from agentkit.history import mended
 from agentkit.loop import Limits
 from agentkit.messages import Entry, Note
 from agentkit.models.request import Model, Request, Settings
-from agentkit.output import Output, with_output
+from agentkit.output import CORRECTIONS, Check, Output, with_output
 from agentkit.perform import Performer
 from agentkit.result import Result
 from agentkit.running import Asked, History, Keeper, Prompt, Relay, Run, aheld, held, repeatable, said_by_user
@@ -38,6 +38,7 @@ else:
 
     OutputT = TypeVar("OutputT")
 
+CheckT = TypeVar("CheckT", bound=Check)
 Instructions = str | Callable[[Context[Any]], str] | None
 
 
@@ -55,11 +56,13 @@ class Agent(Generic[OutputT]):
             `$AGENTKIT_MODEL` when a run begins.
         instructions: What is said to the model before all else: a text, or a function of the run's `Context`.
         tools: Functions, `Tool`s and `Toolset`s that the model may call; plain functions are made tools.
-        output: The type of the answer: `str`, or any type that a tool's parameter may have.
+        output: The type of the answer: `str`, or any type that a tool's parameter may have; or a function that makes
+            the answer of the model's words, and raises `ToolError` or `ValueError` with what is wrong with them.
         settings: Fields of every request.
         limits: What a run may spend; by default 25 model calls.
         name: The agent's name in notes and logs.
         parallel: How many tools of one run may be under way at once.
+        corrections: How many times in a run the model is told that its answer is none, before `OutputInvalid`.
         approve: Asked for a verdict on each call that needs one, while the run waits: a plain or an async function of
             the `ToolCall` that gives what `resume` takes, or `None` to leave the call pending.
 
@@ -73,11 +76,12 @@ class Agent(Generic[OutputT]):
         *,
         instructions: Instructions = None,
         tools: Iterable[Any] = (),
-        output: type[OutputT] = str,  # pyright: ignore[reportArgumentType]  # the default of the type variable too
+        output: type[OutputT] | Callable[[str], OutputT] = str,  # pyright: ignore[reportArgumentType]  # the default too
         settings: Settings | None = None,
         limits: Limits | None = None,
         name: str | None = None,
         parallel: int = 128,
+        corrections: int = CORRECTIONS,
         approve: Approver | None = None,
     ) -> None:
         if parallel < 1:
@@ -89,7 +93,10 @@ class Agent(Generic[OutputT]):
         self.parallel = parallel
         self.approve = approve
         self._model = model
-        self._output: Output[Any] | None = None if output is str else Output(output)
+        if corrections < 0:
+            raise ConfigurationError(f"`corrections={corrections}`: it must be a number from 0 on")
+        self._checks: list[Check] = []
+        self._output: Output[Any] = Output(output, self._checks, corrections)
         self._tools = Toolset(tools)
         self._opened: dict[str, Model] = {}
         self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
@@ -220,7 +227,7 @@ class Agent(Generic[OutputT]):
                 run.performer.in_caller = pipe.in_caller
                 return run.drive()
 
-        return Stream(transcript, drive_into, stop)
+        return Stream(transcript, drive_into, stop, self._output)
 
     def astream(
         self,
@@ -258,7 +265,7 @@ class Agent(Generic[OutputT]):
             async with aheld(session) as taken:
                 return await (ready or self._prepare(asked, transcript, taken)).adrive()
 
-        return AsyncStream(transcript, drive_into)
+        return AsyncStream(transcript, drive_into, self._output)
 
     def resume(
         self,
@@ -330,6 +337,16 @@ class Agent(Generic[OutputT]):
         async with aheld(asked.session) as taken:
             return await self._prepare(asked, Transcript(), taken).adrive()
 
+    def check(self, function: CheckT) -> CheckT:
+        """Let a function look at each answer before it is taken; a decorator, `@agent.check`.
+
+        The function gets the answer, or the run's `Context` and the answer, and may be async. What it raises as
+        `ToolError` is told to the model, which answers anew, `corrections` times at most; anything else that it raises
+        ends the run. What it returns does not matter.
+        """
+        self._checks.append(function)
+        return function
+
     @contextlib.contextmanager
     def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
         """Use another model or other tools for the runs that begin within the block, in this thread or task."""
@@ -361,6 +378,7 @@ class Agent(Generic[OutputT]):
             transcript=transcript,
             instructions=self._instructions(asked.context, transcript, run),
             tools=tuple(tools.values()),
+            final=self._output.tool and self._output.tool.name,
             settings=asked.settings.over(self.settings) if asked.settings else self.settings,
             stream=asked.streamed,
             restart=asked.restart,

@@ -26,7 +26,7 @@ from agentkit.calls import Calls, Failed, Ready, timed_out
 from agentkit.errors import Cancelled, LimitReached, TimedOut, Truncated
 from agentkit.events import CallModel, CallTools, Effect, Review
 from agentkit.loop import Say
-from agentkit.messages import Note
+from agentkit.messages import Note, User
 from agentkit.models.request import Model, Request
 from agentkit.output import Output, with_output
 from agentkit.replies import accept, keep_spent
@@ -57,7 +57,7 @@ class Performer:
         tools: The tools by name.
         run: The run's id, for idempotency keys.
         value: What the caller gave as `context=`.
-        output: How the answer gets its type; `None` for a text.
+        output: What the answer is, and whether it is one.
         group: Says at each step which tools there are; `None` where they are always the same.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
@@ -80,7 +80,8 @@ class Performer:
     ) -> None:
         self.model = model
         self.request = request
-        self.output = output
+        self.output: Output[Any] = output or Output(str)
+        self.answer: Any = None  # what the review took
         self.group = group
         self._asked = False  # whether the group has said which tools there are
         self.calls = Calls(
@@ -88,7 +89,7 @@ class Performer:
             tools,
             run=run,
             value=value,
-            final=output.tool if output is not None else None,
+            final=self.output.tool,
             show=request.emit,
         )
         self.parallel = parallel
@@ -149,7 +150,17 @@ class Performer:
 
     def review(self, say: Say) -> None:
         """Look at the answer: say what is wrong with it, or nothing."""
-        if self.output is not None and (objection := self.output.objection(self.request.transcript)) is not None:
+        try:
+            reviewed = self.output.review(self.request.transcript, self.calls.context, self.seconds_left())
+        except TimeoutError as error:
+            if self.seconds_left() == 0:
+                raise self.out_of_time() from error
+            raise
+        self._take_answer(reviewed, say)
+
+    def _take_answer(self, reviewed: tuple[Any, User | None], say: Say) -> None:
+        self.answer, objection = reviewed
+        if objection is not None:
             say(objection)
 
     # What waits, on threads.
@@ -177,6 +188,7 @@ class Performer:
                         self.calls.close(batch[0], self.in_caller(partial(self.calls.attempt, batch[0])), say)
                     else:
                         self._run_batch(batch, say)
+                self.output.count(self.request.transcript)
             case Review():
                 self.review(say)
 
@@ -273,8 +285,10 @@ class Performer:
                         self.calls.close(batch[0], self.calls.attempt(batch[0]), say)
                     else:
                         await self._in_time(self._arun_batch(batch, say))
+                self.output.count(self.request.transcript)
             case Review():
-                self.review(say)
+                review = self.output.areview(self.request.transcript, self.calls.context)
+                self._take_answer(await self._in_time(review), say)
 
     async def _in_time(self, work: Awaitable[Any]) -> Any:
         seconds = self.seconds_left()

@@ -283,11 +283,11 @@ class Run:
         return not self._waits(call)
 
     def _result(self) -> Result[Any]:
-        transcript, output = self.transcript, self.performer.output
+        transcript = self.transcript
         waiting = transcript.waiting
         session = self.keeper.taken.session if self.keeper.taken is not None else None
         return Result(
-            output=transcript.text if output is None or waiting else output.read(transcript),
+            output=transcript.text if waiting else self.performer.answer,
             entries=tuple(transcript),
             start=transcript.start,
             usage=transcript.usage,

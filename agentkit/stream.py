@@ -17,6 +17,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from agentkit import threads
 from agentkit.errors import Cancelled, ConfigurationError, RunError
 from agentkit.events import Event, Finished
+from agentkit.output import Growing, Output
 from agentkit.result import Result
 from agentkit.threads import Stop
 from agentkit.transcript import Transcript
@@ -95,8 +96,9 @@ class Stream(Generic[T]):
         transcript: What has been said so far; do not write to it.
     """
 
-    def __init__(self, transcript: Transcript, run: Callable[[Pipe], Result[T]], stop: Stop) -> None:
+    def __init__(self, transcript: Transcript, run: Callable[[Pipe], Result[T]], stop: Stop, output: Output[T]) -> None:
         self.transcript = transcript
+        self._output = output
         self._run = run
         self._pipe = Pipe(stop)
         self._ending: _Ending[T] = _Ending()
@@ -111,6 +113,19 @@ class Stream(Generic[T]):
             AgentkitError: What ended the run in place of an answer.
         """
         return self._ending.read()
+
+    def outputs(self) -> Iterator[T]:
+        """The answer as it grows, in place of the events: what can be made of what has come, at last the whole.
+
+        Whoever is slower than the model gets fewer of them. Of a typed answer there is nothing before all that its type
+        requires is there; an answer that a function makes comes once.
+        """
+        growing = Growing(self._output)
+        for event in self:
+            if isinstance(event, Finished):
+                yield self.result.output
+            elif growing.take(event) and self._pipe.items.empty():
+                yield from growing.values()
 
     def close(self) -> None:
         """End the run and close its socket; harmless when it is over. May be called from any thread."""
@@ -198,8 +213,11 @@ class AsyncStream(Generic[T]):
     The same as `Stream`, with `async with` and `async for`. `close()` may be called from any thread.
     """
 
-    def __init__(self, transcript: Transcript, run: Callable[[AsyncPipe], Awaitable[Result[T]]]) -> None:
+    def __init__(
+        self, transcript: Transcript, run: Callable[[AsyncPipe], Awaitable[Result[T]]], output: Output[T]
+    ) -> None:
         self.transcript = transcript
+        self._output = output
         self._run = run
         self._pipe = AsyncPipe()
         self._ending: _Ending[T] = _Ending()
@@ -214,6 +232,16 @@ class AsyncStream(Generic[T]):
             AgentkitError: What ended the run in place of an answer.
         """
         return self._ending.read()
+
+    async def outputs(self) -> AsyncIterator[T]:
+        """The answer as it grows, in place of the events; as of `Stream`."""
+        growing = Growing(self._output)
+        async for event in self:
+            if isinstance(event, Finished):
+                yield self.result.output
+            elif growing.take(event) and not self._pipe.items:
+                for value in growing.values():
+                    yield value
 
     def close(self) -> None:
         """End the run and close its socket, without waiting for it; from any thread."""

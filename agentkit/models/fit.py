@@ -61,8 +61,8 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
-def fit(settings: Settings, tools: tuple[Tool[..., Any], ...], row: ModelRow) -> Fitted:
-    """Make of settings and tools what the row takes.
+def fit(settings: Settings, tools: tuple[Tool[..., Any], ...], row: ModelRow, final: str | None = None) -> Fitted:
+    """Make of settings and tools what the row takes; `final` is the tool that gives the answer, if one does.
 
     Raises:
         ConfigurationError: A setting is out of its range, or of no use without another; there are tools for a model
@@ -77,6 +77,8 @@ def fit(settings: Settings, tools: tuple[Tool[..., Any], ...], row: ModelRow) ->
         warnings.append(f"`{row.name}` ({row.title or 'an old name'}{gone}): use `{row.instead}`{sent}")
     fields, thinks = _thinking(settings, row, warnings)
     choice, tools, reminder = _choice(settings, tools, row, thinks, warnings)
+    if final is not None and tools and settings.tool_choice is None:
+        choice, tools, reminder = _final_choice(final, tools, row, thinks)
     if choice is not None:
         fields["tool_choice"] = choice
     for name in _PLAIN:
@@ -185,6 +187,20 @@ def _choice(
     if kind == "named":
         return "auto", tools, f"Answer by calling the tool `{choice}`."
     return "auto", tools, "Answer by calling at least one of the tools."
+
+
+def _final_choice(
+    final: str, tools: tuple[Tool[..., Any], ...], row: ModelRow, thinks: bool
+) -> tuple[Any, tuple[Tool[..., Any], ...], str | None]:
+    """`tool_choice` where the answer comes by a tool: forced, else `auto` and a reminder (WIRE 7 on thinking)."""
+    from agentkit.models.request import Settings
+
+    wanted = Settings(tool_choice=final if len(tools) == 1 else "required")
+    choice, tools, reminder = _choice(wanted, tools, row, thinks, [])
+    if reminder is not None:
+        reminder = f"When you know the answer, give it by calling the tool `{final}`, never in words."
+        choice = None
+    return choice, tools, reminder
 
 
 def _named(tool: str) -> dict[str, Any]:

@@ -89,6 +89,8 @@ class Request:
         transcript: What has been said.
         instructions: The agent's instructions, sent before all else; `None` for none.
         tools: The tools that the model may call.
+        final: The name of the tool that gives the answer, asked for as firmly as the model's row allows; `None` where
+            the answer is words.
         settings: The fields of the request that the caller set.
         stream: Whether the caller wants to see the reply as it comes.
         restart: Whether a reply that breaks off may be asked for anew although deltas of it were shown.
@@ -103,6 +105,7 @@ class Request:
     transcript: Transcript
     instructions: str | None = None
     tools: tuple[Tool[..., Any], ...] = ()
+    final: str | None = None
     settings: Settings = field(default_factory=Settings)
     stream: bool = False
     restart: bool = False

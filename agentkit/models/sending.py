@@ -27,7 +27,7 @@ from agentkit.models.catalog import ModelRow
 from agentkit.models.continuing import TIMES, Seam, joined, opening
 from agentkit.models.failures import largest, no_tools
 from agentkit.models.fit import asked_to_think, flipped, other_model
-from agentkit.models.jsonmode import with_the_word
+from agentkit.models.jsonmode import with_the_schema, with_the_word
 from agentkit.models.request import Decoder, Dialect, Request
 from agentkit.models.retry import Retries, elsewhere
 from agentkit.models.transport import Patience
@@ -77,7 +77,7 @@ class Sending:
     def __init__(self, manner: Manner, request: Request) -> None:
         self.manner = manner
         self.row = manner.row
-        self.request = request = with_the_word(request)
+        self.request = request = with_the_word(with_the_schema(request, manner.row))
         self.dialect = self._choose()
         self.attempts = 0
         self.before = 0  # of those, how many were for what is done with
@@ -247,10 +247,18 @@ class Sending:
         if self.part is not None:  # nothing more to say is an end too
             return False
         if message.finish_reason in ("stop", "tool_calls") and not message.tool_calls and not message.text.strip():
-            return self._repeat("empty")
+            return self._repeat("empty") and self._without_json_output()
         if message.finish_reason == "tool_calls" and not message.tool_calls:
             return self._repeat("`tool_calls` without a call")
         return False
+
+    def _without_json_output(self) -> bool:
+        """Ask for plain words that are JSON: with JSON output, an answer may come empty (WIRE section 3)."""
+        settings = self.request.settings
+        if settings.response_format is not None:
+            self.request = replace(self.request, settings=replace(settings, response_format=None))
+            self.body = self._encode()
+        return True
 
     def _repeat(self, why: str) -> bool:
         """Whether the reply may be asked for once more for this reason; tells the onlooker."""

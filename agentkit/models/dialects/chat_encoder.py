@@ -90,7 +90,7 @@ class ChatEncoder:
         known = self._tail_of
         if known is not None and known[0] is of[0] and known[1] is of[1] and known[2] is stream:
             return self._tail
-        self._fitted = fitted = fit(request.settings, request.tools, self._row)
+        self._fitted = fitted = fit(request.settings, request.tools, self._row, request.final)
         for text in fitted.warnings:
             request.warn(text)
         fields = dict(fitted.fields)

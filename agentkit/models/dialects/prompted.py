@@ -42,6 +42,8 @@ The tools:
 _MUST = "\n\nIn this conversation, call a tool before you answer."
 _MUST_ONE = "\n\nIn this conversation, call the tool `{}` before you answer."
 
+_FINAL = "\n\nGive the final answer by calling the tool `{}`, alone and not in plain words."
+
 
 class Prompted:
     """A dialect that tells tools in words, over one that knows none.
@@ -79,7 +81,7 @@ class PromptedEncoder:
         self._calls: dict[str, ToolCall] = {}
         self._answers: dict[str, ToolMessage] = {}
         self._late: list[Entry] = []
-        self._orders: tuple[object, object, object] | None = None
+        self._orders: tuple[object, object, object, object] | None = None
         self._told: tuple[str | None, Settings] = (None, Settings())
 
     def encode(self, request: Request, *, stream: bool) -> bytes:
@@ -101,9 +103,9 @@ class PromptedEncoder:
 
     def _orders_of(self, request: Request) -> tuple[str | None, Settings]:
         """Instructions with the tools in them, and settings without what speaks of tools; made once per run."""
-        of = (request.instructions, request.tools, request.settings)
+        of = (request.instructions, request.tools, request.settings, request.final)
         if self._orders is None or any(one is not other for one, other in zip(self._orders, of, strict=True)):
-            told = tell(request.tools, request.settings.tool_choice)
+            told = tell(request.tools, request.settings.tool_choice, request.final)
             settings = self._settings(request, stops=bool(told))
             form = _form(request, settings)
             parts = [part for part in (request.instructions, told, form) if part]
@@ -238,13 +240,13 @@ class PromptedDecoder:
         return self._inner.partial()
 
 
-def tell(tools: Iterable[Tool[..., Any]], choice: str | None = None) -> str:
-    """What a model is told of the tools, and how to call them; `""` for none."""
+def tell(tools: Iterable[Tool[..., Any]], choice: str | None = None, final: str | None = None) -> str:
+    """What a model is told of the tools, how to call them, and by which it gives its answer; `""` for none."""
     told = [_tell_one(tool) for tool in tools] if choice != "none" else []
     if not told:
         return ""
     must = _MUST if choice == "required" else _MUST_ONE.format(choice) if choice not in (None, "auto") else ""
-    return _FORM + "\n".join(told) + must
+    return _FORM + "\n".join(told) + must + (_FINAL.format(final) if final else "")
 
 
 def _tell_one(tool: Tool[..., Any]) -> str:
