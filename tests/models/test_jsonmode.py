@@ -48,7 +48,7 @@ def test_an_endpoint_that_insists_on_the_word_answers():
         Agent(model, settings=unhelped).run("Which colours has the flag of France?")
 
 
-def test_an_empty_answer_is_asked_for_once_more():
+def test_an_empty_answer_is_asked_for_once_more_without_json_output():
     def handler(exchange):
         exchange.reply(completion("" if len(server.exchanges) == 1 else '{"colour": "red"}'))
 
@@ -56,6 +56,8 @@ def test_an_empty_answer_is_asked_for_once_more():
     with serving(handler) as server:
         model = open_model("openai:m", base_url=server.url, api_key="k")
         assert Agent(model, settings=JSON).run("Colour?", on_event=events.append).output == '{"colour": "red"}'
-        assert server.exchanges[0].body == server.exchanges[1].body
-        assert server.exchanges[0].json["messages"][0] == {"role": "system", "content": WORDS}
+        first, second = (exchange.json for exchange in server.exchanges)
+    assert first.pop("response_format") == {"type": "json_object"}
+    assert first == second, "without JSON output, and all else the same"
+    assert first["messages"][0] == {"role": "system", "content": WORDS}
     assert len([one for one in events if isinstance(one, Retried)]) == 1
