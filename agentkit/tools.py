@@ -50,6 +50,9 @@ _NAME_SHOWN = 100
 _NAMES_SHOWN = 200
 """So many of the tools that there are a model is told; endpoints take at most 128 (WIRE section 3)."""
 
+_LONGEST = 1_000_000_000
+"""The longest `timeout`, in seconds, some 30 years; no lock can wait ten times as long."""
+
 MAX_RESULT = 16_000
 """So many characters of a result are told to the model, unless a tool says otherwise."""
 
@@ -305,8 +308,9 @@ def _bad_option(tool: Tool[..., Any]) -> str | None:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
     timeout: Any = tool.timeout
-    if timeout is not None and not (isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0):
-        return f"`timeout` is a number of seconds above 0, or `None`; got `{timeout!r}`"
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and 0 < timeout <= _LONGEST):
+        return f"`timeout` is a number of seconds above 0 (up to {_LONGEST:,}), or `None`; got `{timeout!r}`"
     if not whole(tool.retries, 0):
         return f"`retries` is a whole number from 0; got `{tool.retries!r}`"
     if not whole(tool.max_result, 100):

@@ -76,7 +76,7 @@ class Toolset:
     @property
     def tools(self) -> tuple[AnyTool, ...]:
         """The tools that are known before a run, as the model is shown them."""
-        return self.offered()
+        return tuple(self.named().values())
 
     @property
     def changes(self) -> bool:

@@ -158,8 +158,9 @@ def test_the_options_have_the_defaults_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"timeout": 0}, "`timeout` is a number of seconds above 0, or `None`; got `0`"),
-        ({"timeout": "5"}, "`timeout` is a number of seconds above 0, or `None`; got `'5'`"),
+        ({"timeout": 0}, "`timeout` is a number of seconds above 0 (up to 1,000,000,000), or `None`; got `0`"),
+        ({"timeout": "5"}, "or `None`; got `'5'`"),
+        ({"timeout": math.inf}, "or `None`; got `inf`"),
         ({"timeout": True}, "`timeout` is a number of seconds"),
         ({"timeout": math.nan}, "`timeout` is a number of seconds"),
         ({"retries": -1}, "`retries` is a whole number from 0; got `-1`"),
@@ -520,6 +521,11 @@ def test_a_schema_is_completed_but_not_changed() -> None:
         (None, "its `parameters` are no JSON Schema of type `object`"),
         ({"properties": []}, "`properties` is no object or `required` no list"),
         ({"required": "a"}, "`properties` is no object or `required` no list"),
+        ({"required": [1]}, "the names in `properties` and `required` are not all texts"),
+        ({"properties": {1: {}}}, "the names in `properties` and `required` are not all texts"),
+        ({"properties": {"a": {"default": math.nan}}}, "its `parameters` are no JSON (Out of range"),
+        ({"properties": {"a": {"default": {1}}}}, "its `parameters` are no JSON (Object of type set"),
+        ({"patternProperties": {"(": {}}}, "`patternProperties` has no valid pattern (missing )"),
     ],
     ids=steady,
 )
@@ -889,6 +895,13 @@ def test_an_unknown_tool_is_told_with_those_there_are() -> None:
     assert "Did you mean `find_order`?" in unknown(call(name="functions.Find-Order"), ["refund", "find_order"]).text
     assert len(unknown(call(name="y" * 1_000_000), ["refund"]).text) < 200
     unknown(call(name="\ud800"), ["refund"]).text.encode()
+
+
+def test_a_schema_that_was_handed_in_is_kept_as_it_was() -> None:
+    parameters: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    made = Tool.from_schema(lambda **given: given, name="k", description="Do.", parameters=parameters)
+    parameters["properties"]["a"]["type"] = "string"
+    assert made.schema["properties"] == {"a": {"type": "integer"}}
 
 
 def test_of_very_many_tools_some_are_told_and_the_nearest() -> None:

@@ -89,6 +89,15 @@ def test_groups_hold_functions_and_groups():
     assert names(Toolset([inner, drop], prefix="out_").tools) == ["out_in_find", "out_in_plain", "out_drop"]
 
 
+def test_a_tool_that_is_there_twice_is_shown_once():
+    @tool
+    def find(word: str) -> str:
+        """Find a word."""
+        return word
+
+    assert Toolset([find, find, Toolset([find])]).tools == (find,)
+
+
 def test_a_renamed_tool_keeps_all_but_its_name():
     (renamed,) = Toolset([drop], prefix="db_").tools
     assert isinstance(renamed, Tool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +27,7 @@ class Given:
         hidden: The parameter that the run fills, or `None`.
     """
 
-    __slots__ = ("described", "description", "hidden", "name", "parameters", "source")
+    __slots__ = ("_patterns", "described", "description", "hidden", "name", "parameters", "source")
 
     def __init__(
         self, name: str, description: str, parameters: Mapping[str, Any], source: Source, hidden: Param | None = None
@@ -34,7 +35,7 @@ class Given:
         """Take a ready schema.
 
         Raises:
-            ConfigurationError: The name is none for a tool, or the schema is not of type `object`.
+            ConfigurationError: The name is none for a tool, or the schema is no JSON, or not of type `object`.
         """
         name = tool_name(None, source, name)
         made: Any = dict(parameters) if isinstance(parameters, Mapping) else None  # type: ignore[redundant-expr]
@@ -42,6 +43,15 @@ class Given:
             raise source.fail("its `parameters` are no JSON Schema of type `object`")
         if not isinstance(made.setdefault("properties", {}), dict) or not isinstance(made.get("required", []), list):
             raise source.fail("in its `parameters`, `properties` is no object or `required` no list")
+        if not all(isinstance(one, str) for one in [*made["properties"], *made.get("required", [])]):
+            raise source.fail("in its `parameters`, the names in `properties` and `required` are not all texts")
+        try:
+            made = json.loads(json.dumps(made, allow_nan=False))  # also so that nobody changes it behind our back
+            self._patterns = [re.compile(one) for one in made.get("patternProperties", ())]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise source.fail(f"its `parameters` are no JSON ({error})") from error
+        except re.error as error:
+            raise source.fail(f"in its `parameters`, `patternProperties` has no valid pattern ({error})") from error
         self.name = name
         self.described = bool(description)
         self.description = description or in_words(name)
@@ -84,8 +94,7 @@ class Given:
             Problem(key, "is required but missing") for key in self.parameters.get("required", ()) if key not in found
         ]
         if self.parameters.get("additionalProperties") is False:
-            patterns = [re.compile(one) for one in self.parameters.get("patternProperties", ())]
-            strange = [key for key in found if key not in known and not any(one.search(key) for one in patterns)]
+            strange = [key for key in found if key not in known and not any(one.search(key) for one in self._patterns)]
             problems += [Problem(key, unknown_key(key, known)) for key in strange]
         elif self.hidden is not None and self.hidden.name in found:
             problems.append(Problem(self.hidden.name, unknown_key(self.hidden.name, known)))
