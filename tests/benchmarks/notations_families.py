@@ -1,4 +1,4 @@
-"""How many of the calls that models wrote as text are read as expected, by family.
+"""How many of the replies in which models wrote calls as text are read as expected, by family: a table in Markdown.
 
     python tests/benchmarks/notations_families.py FILE
 
@@ -25,10 +25,16 @@ def main(arguments: list[str]) -> int:
         calls = [{"name": call.name, "arguments": json.loads(call.arguments)} for call in reading.calls]
         all_[key] += 1
         good[key] += calls == line["expect"]
-    print(f"{'family':26} {'as expected':>14} {'of the policies':>18}")  # noqa: T201 - a script prints
+    for kind in (False, True):
+        for some in (good, all_):
+            some["all", kind] = sum(count for (_, policy), count in some.items() if policy == kind)
+            sum(n for key, n in some.items() if key[1] == kind) for some in (good, all_)
+        )
+    print("| family | read as expected | policies shared |")  # noqa: T201 - a script prints
+    print("| --- | ---: | ---: |")  # noqa: T201 - a script prints
     for family in dict.fromkeys(family for family, _ in all_):
         sure, policy = (f"{good[family, kind]} of {all_[family, kind]}" for kind in (False, True))
-        print(f"{family:26} {sure:>14} {policy:>18}")  # noqa: T201 - a script prints
+        print(f"| {family} | {sure} | {policy} |")  # noqa: T201 - a script prints
     return int(any(good[key] < all_[key] for key in all_ if not key[1]))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -384,3 +385,11 @@ def test_the_simulator_as_another_endpoint_is_known_by_its_profile():
     with pytest.raises(ConfigurationError, match="there is no model `lkeap:gpt`"):
         open_model("sim:lkeap:gpt")
     assert found("sim:lkeap:deepseek-r1")[1] == find("lkeap:deepseek-r1")[1]
+
+
+def test_the_guide_says_what_tools_cost_told_either_way():
+    script = ROOT / "tests" / "benchmarks" / "prompt_only_tokens.py"
+    printed = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert "| 128 |" in printed
+    guide = (ROOT / "docs" / "guides" / "prompt-only.md").read_text(encoding="utf-8")
+    assert printed.strip() in guide

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,15 @@ def test_a_written_call_is_read_and_nothing_else_is(line: dict[str, Any]) -> Non
     assert calls(reading) == line["expect"]
     if not (reading.calls or reading.unread):
         assert reading.text == line["text"]
+
+
+@needs_shared
+def test_the_guide_says_how_many_are_read_of_each_family() -> None:
+    root = Path(__file__).resolve().parents[3]
+    script = root / "tests" / "benchmarks" / "notations_families.py"
+    done = subprocess.run([sys.executable, str(script), str(FILE)], capture_output=True, text=True, check=True)
+    assert "| all | 280 of 280 | 23 of 26 |" in done.stdout
+    assert done.stdout.strip() in (root / "docs" / "guides" / "prompt-only.md").read_text(encoding="utf-8")
 
 
 @needs_shared
