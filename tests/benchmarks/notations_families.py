@@ -28,8 +28,6 @@ def main(arguments: list[str]) -> int:
     for kind in (False, True):
         for some in (good, all_):
             some["all", kind] = sum(count for (_, policy), count in some.items() if policy == kind)
-            sum(n for key, n in some.items() if key[1] == kind) for some in (good, all_)
-        )
     print("| family | read as expected | policies shared |")  # noqa: T201 - a script prints
     print("| --- | ---: | ---: |")  # noqa: T201 - a script prints
     for family in dict.fromkeys(family for family, _ in all_):

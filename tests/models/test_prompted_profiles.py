@@ -387,6 +387,7 @@ def test_the_simulator_as_another_endpoint_is_known_by_its_profile():
     assert found("sim:lkeap:deepseek-r1")[1] == find("lkeap:deepseek-r1")[1]
 
 
+@pytest.mark.slow
 def test_the_guide_says_what_tools_cost_told_either_way():
     script = ROOT / "tests" / "benchmarks" / "prompt_only_tokens.py"
     printed = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=ROOT, check=True).stdout
