@@ -47,11 +47,8 @@ ROWS = {
 ONCE = ("@1", "@2")
 """Once: in the first request, or in the one after the tools."""
 
-FEW = [
-    ENDPOINTS[0],
-    Endpoint("lkeap:deepseek-v3", "lkeap"),
-    Endpoint("openrouter:deepseek/deepseek-v3.2", "openrouter"),
-]
+FEW = [ENDPOINTS[0], Endpoint("lkeap:deepseek-v3", "lkeap")]
+"""Where all is played each time the tests run; the others are slow."""
 
 
 class Outcome(NamedTuple):
@@ -194,7 +191,8 @@ def test_a_fault_comes_to_what_the_page_says(name, endpoint):
         ("@2", "astream", {}, shown),
         ("@1", "stream", {"restart": True}, again),
     ):
-        assert outcome(endpoint, ROWS[name], when, way, **options).ends in cell
+        found = outcome(endpoint, ROWS[name], when, way, **options)
+        assert found.ends in cell if found.met else found == ("answer", 0, False)
 
 
 def test_the_page_has_a_row_for_every_fault_and_no_other():

@@ -20,7 +20,7 @@ def section(number):
 
 
 @functools.cache
-def tests_there_are():
+def names_of_tests():
     """The names of all tests."""
     files = (ROOT / "tests").rglob("test_*.py")
     return {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
@@ -41,4 +41,4 @@ def test_every_statement_is_supported_and_tested_or_history(number):
 def test_every_test_that_the_page_names_exists():
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) > 50
-    assert named - tests_there_are() == set()
+    assert named - names_of_tests() == set()
