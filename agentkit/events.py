@@ -94,6 +94,19 @@ class Salvaged:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """The model made the same call several times in a row with the same result; it is told so, this once.
+
+    Attributes:
+        tool: The tool's name.
+        times: How many times.
+    """
+
+    tool: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Repaired:
     """The arguments of a call were not as they should be, but could not be misunderstood; its function runs.
 
@@ -218,6 +231,7 @@ Event = (
     | ToolMessage
     | Note
     | Salvaged
+    | Repeated
     | Repaired
     | ToolStarted
     | ToolFinished

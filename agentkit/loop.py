@@ -103,6 +103,7 @@ def decide(transcript: Transcript, limits: Limits) -> Effect | None:
     if transcript.final or isinstance(last, Assistant):
         return Review()
     _check("steps", transcript.steps, limits.steps, transcript)
+    _check("repeats", transcript.repeats, limits.repeats, transcript)
     _check("tokens", transcript.usage.total_tokens, limits.tokens, transcript)
     if (money := limits.money) is not None:
         _check_cost(money, limits, transcript)

@@ -86,7 +86,8 @@ class User:
     Attributes:
         content: The words.
         name: Who of several users said it; optional.
-        by: Who wrote it in the user's place: `None` is the caller, `"review"` an objection to an answer.
+        by: Who wrote it in the user's place: `None` is the caller, `"review"` an objection to an answer,
+            `"repeats"` a remark on calls that go round.
     """
 
     content: str | tuple[Part, ...]

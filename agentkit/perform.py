@@ -29,7 +29,7 @@ from agentkit.loop import Say
 from agentkit.messages import Note, User
 from agentkit.models.request import Model, Request
 from agentkit.output import Output, with_output
-from agentkit.replies import accept, keep_spent
+from agentkit.replies import accept, keep_spent, tell_repeats
 from agentkit.tools import Tool
 from agentkit.toolset import OFFERED, Opened, Toolset, names_offered
 
@@ -171,6 +171,7 @@ class Performer:
             self._ask(effect, self._opened(), say)
         match effect:
             case CallModel():
+                tell_repeats(self.request.transcript, say, self.request.emit)
                 try:
                     message = self.model.call(self.request)
                 except TimedOut as error:
@@ -272,6 +273,7 @@ class Performer:
             self._ask(effect, await self._in_time(self.group.opened()), say)
         match effect:
             case CallModel():
+                tell_repeats(self.request.transcript, say, self.request.emit)
                 try:
                     message = await self._in_time(self.model.acall(self.request))
                 except (Truncated, LimitReached) as error:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from agentkit.errors import LimitReached, Truncated
+from agentkit.events import Emit, Repeated
 from agentkit.ledger import Ledger
 from agentkit.loop import Say
-from agentkit.messages import Assistant, Note, Usage, told_apart
-from agentkit.transcript import DISCARDED
+from agentkit.messages import Assistant, Note, ToolMessage, Usage, User, told_apart
+from agentkit.transcript import DISCARDED, Transcript
+
+REPEATED = 3
+"""So many times in a row is the same call with the same result one that the model is told of."""
 
 
 def accept(message: Assistant, say: Say, *, model: str, ledger: Ledger | None = None) -> None:
@@ -37,6 +41,26 @@ def accept(message: Assistant, say: Say, *, model: str, ledger: Ledger | None = 
         return
     say(discarded(message))
     raise Truncated(why_cut(message, model), finish_reason=reason, text=message.text, partial=message)
+
+
+def tell_repeats(transcript: Transcript, say: Say, show: Emit | None) -> None:
+    """Tell the model, once, that a call came `REPEATED` times in a row with the same result; no more, since tools poll.
+
+    It is a message marked as ours, said before the model is asked again.
+    """
+    if not isinstance(transcript.last, ToolMessage) or not (names := transcript.repeated(REPEATED)):
+        return
+    if show is not None:
+        for name in names:
+            show(Repeated(name, REPEATED))
+    tools = ", ".join(f"`{name}`" for name in names)
+    say(
+        User(
+            f"You called {tools} {REPEATED} times in a row with the same arguments, and the result was the same each"
+            " time. If you wait for it to change, go on; otherwise use what you have, or do something else.",
+            by="repeats",
+        )
+    )
 
 
 def discarded(message: Assistant) -> Note:

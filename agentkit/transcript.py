@@ -42,6 +42,8 @@ class Transcript(Sequence[Entry]):
         usage: Tokens since the run began, discarded replies included.
         cost: What the replies since the run began cost, as far as it is known, discarded ones included.
         unpriced: Of how many replies since then it is not.
+        repeats: How many times in a row, in so many replies, a call of the last reply came with the same arguments and
+            the same result, since the run began; of several calls the most.
         verdicts: What was decided on open calls, by their ids: the data of the notes.
         allowed: The tools whose calls need no verdict any more, until the user speaks again.
         said: How many messages were said in all.
@@ -50,15 +52,18 @@ class Transcript(Sequence[Entry]):
 
     __slots__ = (
         "__weakref__",
+        "_before",
         "_begun",
         "_entries",
         "_open",
         "_spoke",
+        "_streaks",
         "_waiting",
         "allowed",
         "cost",
         "final",
         "last",
+        "repeats",
         "said",
         "start",
         "steps",
@@ -85,6 +90,9 @@ class Transcript(Sequence[Entry]):
         self.said = 0
         self.start = 0
         self._spoke = 0
+        self._before: dict[tuple[str, str, str, bool], int] = {}  # of the reply before the last: calls with results
+        self._streaks: dict[tuple[str, str, str, bool], int] = {}  # and how many times in a row they came
+        self.repeats = 0
         for entry in entries:
             self.append(entry)
 
@@ -105,12 +113,14 @@ class Transcript(Sequence[Entry]):
                 if entry.usage is not None:
                     self.usage += entry.usage
                 self._pay(entry.cost)
+                self._before, self._streaks, self.repeats = self._streaks, {}, 0
             elif isinstance(entry, User):
                 self.final = False
                 if entry.by is None:
                     self.allowed.clear()
                     self._spoke = len(self._entries)
-            elif isinstance(entry, ToolMessage) and self._open.pop(entry.tool_call_id, None) is not None:
+            elif isinstance(entry, ToolMessage) and (call := self._open.pop(entry.tool_call_id, None)) is not None:
+                self._count_repeat(call, entry)
                 self.tool_calls += 1
                 self.final = self.final or entry.final
         self._entries.append(entry)
@@ -120,6 +130,7 @@ class Transcript(Sequence[Entry]):
             self.steps = self.tool_calls = self.unpriced = 0
             self.usage = Usage()
             self.cost = Cost()
+            self._before, self._streaks, self.repeats = {}, {}, 0
             self.start = len(self._entries)
         elif note.kind == DISCARDED:
             self.steps += 1
@@ -137,6 +148,15 @@ class Transcript(Sequence[Entry]):
                 self.allowed.add(str(note.data["always"]))
         elif note.kind == BEGUN:
             self._begun.update(map(str, note.data.get("calls", ())))
+
+    def _count_repeat(self, call: ToolCall, answer: ToolMessage) -> None:
+        key = (call.name, call.arguments, answer.text, answer.ok)
+        self._streaks[key] = times = self._before.get(key, 0) + 1
+        self.repeats = max(self.repeats, times)
+
+    def repeated(self, times: int) -> tuple[str, ...]:
+        """The names of the tools of which a call came just so many times in a row with the same result."""
+        return tuple(dict.fromkeys(key[0] for key, count in self._streaks.items() if count == times))
 
     def _pay(self, cost: Cost | None) -> None:
         if cost is None:
