@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
+from typing import cast
 
 _TOKEN = re.compile(
     r" ?[^\W\d_\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]{1,12}"  # a word, or twelve letters of a long one
@@ -29,14 +31,25 @@ _SHORT, _LONG = 2_048, 65_536
 """Up to how many characters a text is remembered as one of many, and as one of few."""
 
 
+_LONG_WORD, _MOST_WORDS = 32, 16_384
+"""Up to how many characters a word is remembered, and how many words are, in some 4 MB."""
+
+_words: dict[str, tuple[str, ...]] = {}
+"""The tokens of words with the space before them, as they were met: most words of a text were."""
+
+
 def split(text: str) -> list[str]:
     """The tokens of a text, in order; joined they are the text again."""
     words = text.split()
     if " ".join(words) != text:  # there is more between the words than single spaces
         words = _BETWEEN.split(text)
-    found = _matched(words[0]) if words else []
-    for word in words[1:]:
-        found += _word(word) if len(word) <= 32 else _matched(f" {word}")
+    if not words:
+        return []
+    found = _matched(words[0])
+    known = list(map(_words.get, words[1:]))
+    if None in known:
+        known = [_word(word) if tokens is None else tokens for word, tokens in zip(words[1:], known, strict=True)]
+    found.extend(chain.from_iterable(cast("list[tuple[str, ...]]", known)))
     return found
 
 
@@ -56,10 +69,13 @@ def _matched(text: str) -> list[str]:
     return [match.group() for match in _TOKEN.finditer(text)]
 
 
-@lru_cache(maxsize=8_192)
 def _word(word: str) -> tuple[str, ...]:
-    """The tokens of a word with the space before it: most words of a text were met before."""
-    return tuple(_matched(f" {word}"))
+    found = tuple(_matched(f" {word}"))
+    if len(word) <= _LONG_WORD:
+        if len(_words) >= _MOST_WORDS:
+            _words.clear()
+        _words[word] = found
+    return found
 
 
 @lru_cache(maxsize=512)

@@ -134,7 +134,7 @@ def in_words(turn: Turn) -> tuple[Told | None, Turn]:
     """
     if turn.tools:
         return None, turn
-    if not turn.json and any(_ONE_OBJECT.search(one.text or "") for one in turn.messages if one.role != "assistant"):
+    if not turn.json and any(_wants_object(one.text or "") for one in turn.messages if one.role != "assistant"):
         turn = replace(turn, json=True)
     for place, message in enumerate(turn.messages):
         if message.role == "assistant":
@@ -161,9 +161,15 @@ def _natively(turn: Turn, place: int, told: Told) -> Turn:
     return replace(turn, messages=tuple(messages), tools=told.tools, must_call=told.must)
 
 
+def _wants_object(text: str) -> bool:
+    return "object" in text.lower() and bool(_ONE_OBJECT.search(text))
+
+
 @lru_cache(maxsize=64)
 def _told(text: str) -> Told | None:
     """What a message says of tools; `None` where that is nothing, or no form of a call is given."""
+    if "tools:" not in text:  # found out before long texts are searched for forms
+        return None
     listed, form = _LIST.search(text), _OBJECT.search(text)
     if listed is None or form is None:
         return None
