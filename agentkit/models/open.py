@@ -70,7 +70,7 @@ def open_model(
         raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
     return HttpModel(
         provider.name,
-        _as_of_today(row) if at_home else row,
+        _as_of_today(row) if at_home else _as_it_was(row),
         base_url=url,
         api_key=key,
         transport=_carrier(carrier, proxy, verify),
@@ -133,6 +133,11 @@ def _reach(
 def _as_of_today(row: ModelRow) -> ModelRow:
     """At its own endpoint a retired name is asked for as its successor; elsewhere it may be served still."""
     return row.succeeded() if row.retired is not None and row.retired <= datetime.now(UTC) else row
+
+
+def _as_it_was(row: ModelRow) -> ModelRow:
+    """At another address a name that has a successor is sent as it is."""
+    return replace(row, sent="", body={}) if row.instead and row.sent else row
 
 
 def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:

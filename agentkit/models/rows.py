@@ -197,6 +197,8 @@ class ModelRow:
     def succeeded(self) -> ModelRow:
         """The row that sends the name of its successor, and asks that for the thinking that this name stood for."""
         thinking = {"always": self.thinking_on, "never": self.thinking_off}.get(self.thinking, {})
+        if self.takes:  # the endpoint lists what it takes
+            thinking = {name: value for name, value in thinking.items() if name in self.takes}
         return replace(self, sent=self.instead, body={**thinking, **self.body})
 
 

@@ -224,6 +224,13 @@ def test_the_old_names_are_retired_on_the_announced_day_and_the_one_of_2024_with
 def test_the_coder_of_2024_is_still_asked_for_and_answered_by_its_successor():
     model = open_model("deepseek:deepseek-coder", api_key="k")
     assert (model.row.sent, model.row.body) == ("deepseek-flash", {"thinking": {"type": "disabled"}})
+    elsewhere = open_model("deepseek:deepseek-coder", api_key="k", base_url="http://127.0.0.1:1").row
+    assert (elsewhere.sent, elsewhere.body) == ("", {})
+
+
+def test_a_successor_is_sent_no_field_that_its_endpoint_does_not_list():
+    row = open_model("lkeap-cn:deepseek-r1", api_key="k").row
+    assert (row.sent, row.body) == ("deepseek-r1-0528", {})
 
 
 def test_the_advised_temperatures_are_deepseeks():
@@ -258,6 +265,25 @@ def test_a_pattern_catches_the_same_model_under_another_name(host, model, title)
     row = find(f"{host}:{model}")[1]
     assert row.title.startswith(title)
     assert row.name == model
+
+
+@pytest.mark.parametrize("host", ["openai", "vllm", "ollama", "openrouter"])
+@pytest.mark.parametrize(
+    ("model", "sees"),
+    [
+        ("deepseek-r1:14b", False),
+        ("deepseek-ai/DeepSeek-V3-0324", False),
+        ("deepseek-v3.1", False),
+        ("deepseek/deepseek-v3.2", False),
+        ("deepseek-v3.2-exp", False),
+        ("deepseek-v4-pro", False),
+        ("deepseek-v4.1-flash", True),
+        ("deepseek-flash", True),
+        ("some-model", True),
+    ],
+)
+def test_deepseeks_models_before_v41_take_no_images_wherever_they_are_served(host, model, sees):
+    assert find(f"{host}:{model}")[1].vision == sees
 
 
 def test_the_wait_for_a_first_byte_was_half_an_hour_in_2025_and_is_ten_minutes():
