@@ -1,4 +1,4 @@
-"""Calls that go round: the same call with the same result is told to the model once, and ends a run that asks for it."""
+"""Calls that go round: the same call with the same result is told once, and ends a run that asks for that."""
 
 import pytest
 from script import Script, calls, go, says, ways

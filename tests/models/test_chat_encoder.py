@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import Exchange, conversations, each
 
+from agentkit import Agent, tool
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Image, Note, System, Text, ToolCall, ToolMessage, User
-from agentkit.models import jsontext
+from agentkit.models import jsontext, open_model
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import Chat, check
 from agentkit.models.request import Request, Settings
+from agentkit.simulator import Simulator
+from agentkit.simulator.brains import Call, Plan
 from agentkit.tools import Tool
 from agentkit.transcript import Transcript
 
@@ -210,6 +213,46 @@ class TestMessages:
     def test_only_arguments_that_are_one_object_are_replayed(self, written, sent):
         said = Assistant(tool_calls=(ToolCall("a", "weather", written),))
         assert messages(User("x"), said, answer("a"))[1]["tool_calls"][0]["function"]["arguments"] == sent
+
+    @pytest.mark.parametrize(
+        ("written", "sent"),
+        [
+            ('{"a": 1,}', '{"a": 1}'),
+            ("{'a': True}", '{"a": true}'),
+            ('{"a": ["x"}', '{"a": ["x"]}'),
+            ('```json\n{"a": 1}\n```', '{"a": 1}'),
+            ('"{\\"a\\": 1}"', '{"a": 1}'),
+            ("", "{}"),
+            ('{"a":1}{"b":2}', "{}"),
+            ('{"a": "x', "{}"),
+        ],
+    )
+    def test_arguments_that_were_mended_go_back_as_they_ran_unless_the_reply_was_cut(self, written, sent):
+        for reason, expected in (("tool_calls", sent), ("stop", sent), ("length", "{}"), (None, "{}")):
+            said = Assistant(tool_calls=(ToolCall("a", "weather", written),), finish_reason=reason)
+            function = messages(User("x"), said, answer("a"))[1]["tool_calls"][0]["function"]
+            assert json.loads(function["arguments"]) == json.loads(expected)
+
+    def test_what_a_tool_ran_with_is_what_the_endpoint_reads_of_it(self):
+        ran = []
+
+        @tool
+        def weather(city: str, days: int) -> str:
+            """Tell the weather."""
+            ran.append((city, days))
+            return "sunny"
+
+        def brain(turn):
+            if any(message.role == "tool" for message in turn.messages):
+                return Plan(content="Sunny.")
+            return Plan(calls=(Call("weather", '{"city": "Rome", "days": 2,}'),))
+
+        simulator = Simulator(brain=brain)
+        model = open_model("deepseek:deepseek-flash", api_key="k", transport=simulator.transport())
+        assert Agent(model, tools=[weather]).run("Weather in Rome?").text == "Sunny."
+        (call,) = simulator.log[1].body["messages"][1]["tool_calls"]
+        assert ran == [("Rome", 2)]
+        assert json.loads(call["function"]["arguments"]) == {"city": "Rome", "days": 2}
 
 
 class TestAnswers:

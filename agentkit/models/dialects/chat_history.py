@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Entry, Image, Message, Note, Part, System, ToolCall, ToolMessage, User
 from agentkit.models import jsontext
+from agentkit.schema.repair import mend
 
 if TYPE_CHECKING:
     from agentkit.models.rows import ModelRow
@@ -138,11 +139,12 @@ class History:
             elif message.reasoning:
                 fields["reasoning_content"] = message.reasoning
         if self._calls:
+            whole = message.finish_reason in ("stop", "tool_calls")  # what was cut is not mended, nor was it run
             fields["tool_calls"] = [
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": _replayed(call.arguments)},
+                    "function": {"name": call.name, "arguments": _replayed(call.arguments, whole)},
                 }
                 for call in self._calls.values()
             ]
@@ -252,9 +254,20 @@ def _reply(id: str, text: str) -> bytes:
     return jsontext.write({"role": "tool", "tool_call_id": id, "content": text})
 
 
-def _replayed(arguments: str) -> str:
-    """The arguments if they are one JSON object, else `{}`: endpoints refuse a history with others (WIRE section 7)."""
+def _replayed(arguments: str, whole: bool) -> str:
+    """The arguments as one JSON object, since endpoints refuse a history with others (WIRE section 7).
+
+    What was mended before the call ran goes back as it ran; what nobody could read goes back as `{}`, and the answer to
+    the call says why.
+    """
+    if _is_object(arguments):
+        return arguments
+    mended = mend(arguments, complete=whole)
+    return mended.text if mended is not None and _is_object(mended.text) else "{}"
+
+
+def _is_object(text: str) -> bool:
     try:
-        return arguments if type(jsontext.core().from_json(arguments, allow_inf_nan=False)) is dict else "{}"
+        return type(jsontext.core().from_json(text, allow_inf_nan=False)) is dict
     except (ValueError, TypeError):  # a text with a lone surrogate is a TypeError
-        return "{}"
+        return False
