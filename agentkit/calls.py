@@ -66,7 +66,7 @@ class Calls:
     Attributes:
         transcript: What has been said.
         tools: The tools that the model may call now, by name.
-        run: The run's id, for idempotency keys.
+        run: The run's id.
         value: What the caller gave as `context=`.
         final: The tool whose answer ends the run; `None` where there is none.
         show: Takes events; `None` when nobody looks.
@@ -214,12 +214,13 @@ class Calls:
         )
         if call is None:
             return of_run
+        run, position = transcript.asked
         return replace(
             of_run,
             call_id=call.id,
             tool_name=call.name,
             attempt=attempt,
-            idempotency_key=f"{self.run}/{transcript.steps}/{call.id}",
+            idempotency_key=f"{run or self.run}/{position}/{call.id}",
         )
 
     # After it.

@@ -6,12 +6,14 @@ another program, or cut by hand, often has such places.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import get_args
 
 from agentkit.errors import ConfigurationError
 from agentkit.messages import Assistant, Entry, ToolCall, ToolMessage, told_apart
+
+_KINDS = frozenset(get_args(Entry))
 
 NEVER_ANSWERED = "This call was interrupted and never answered."
 
@@ -21,8 +23,8 @@ def mended(history: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
 
     Calls of the last assistant message may be open: they are what happens next. Calls before it that were never
     answered get an answer that says so; answers to no call are left out, as are second ones; an answer without an id
-    is given that of the only open call; calls without an id, or with one that another call of the message has, get one
-    of their own if none of them was answered.
+    is given that of the only open call, or the only one of its tool; calls without an id, or with one that another
+    call of the message has, get one of their own if none of them was answered.
 
     Raises:
         ConfigurationError: Something in it is no message and no note.
@@ -32,7 +34,7 @@ def mended(history: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
     told: list[str] = []
     open_calls: dict[str, ToolCall] = {}
     for position, entry in enumerate(entries):
-        if type(entry) not in get_args(Entry):
+        if type(entry) not in _KINDS:
             raise _no_entry(position, entry)
         if isinstance(entry, Assistant):
             for call in open_calls.values():
@@ -44,8 +46,8 @@ def mended(history: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
                 entry = replace(entry, tool_calls=calls)
             open_calls = {call.id: call for call in entry.tool_calls}
         elif isinstance(entry, ToolMessage):
-            if not entry.tool_call_id and len(open_calls) == 1:
-                entry = replace(entry, tool_call_id=next(iter(open_calls)))
+            if not entry.tool_call_id and (only := _only(open_calls, entry.name)):
+                entry = replace(entry, tool_call_id=only)
                 told.append(f"an answer of `{entry.name}` without an id was given to the call `{entry.tool_call_id}`")
             if open_calls.pop(entry.tool_call_id, None) is None:
                 told.append(f"an answer of `{entry.name}` to `{entry.tool_call_id}`, no open call, is left out")
@@ -54,8 +56,14 @@ def mended(history: Iterable[Entry]) -> tuple[list[Entry], list[str]]:
     return made, told
 
 
+def _only(open_calls: Mapping[str, ToolCall], name: str) -> str | None:
+    """The id of the one call that an answer without an id can be meant for."""
+    fitting = [id for id, call in open_calls.items() if call.name == name] or list(open_calls)
+    return fitting[0] if len(fitting) == 1 else None
+
+
 def _any_answered(message: Assistant, after: Iterable[Entry]) -> bool:
-    ids = {call.id for call in message.tool_calls}
+    ids = {call.id for call in message.tool_calls} - {""}
     for entry in after:
         if isinstance(entry, Assistant):
             return False

@@ -48,6 +48,8 @@ class Transcript(Sequence[Entry]):
         allowed: The tools whose calls need no verdict any more, until the user speaks again.
         said: How many messages were said in all.
         start: The position at which the run began: that of its note, or 0.
+        run: The id in that note; `""` where there is none.
+        asked: The run and the position in which the last assistant message was said: the same after any restart.
     """
 
     __slots__ = (
@@ -60,10 +62,12 @@ class Transcript(Sequence[Entry]):
         "_streaks",
         "_waiting",
         "allowed",
+        "asked",
         "cost",
         "final",
         "last",
         "repeats",
+        "run",
         "said",
         "start",
         "steps",
@@ -89,6 +93,8 @@ class Transcript(Sequence[Entry]):
         self.unpriced = 0
         self.said = 0
         self.start = 0
+        self.run = ""
+        self.asked = ("", 0)
         self._spoke = 0
         self._before: dict[tuple[str, str, str, bool], int] = {}  # of the reply before the last: calls with results
         self._streaks: dict[tuple[str, str, str, bool], int] = {}  # and how many times in a row they came
@@ -104,6 +110,7 @@ class Transcript(Sequence[Entry]):
             self.said += 1
             self.last = entry
             if isinstance(entry, Assistant):
+                self.asked = (self.run, len(self._entries))
                 self._open = {call.id: call for call in entry.tool_calls}
                 self._waiting.clear()
                 self._begun.clear()
@@ -132,6 +139,7 @@ class Transcript(Sequence[Entry]):
             self.cost = Cost()
             self._before, self._streaks, self.repeats = {}, {}, 0
             self.start = len(self._entries)
+            self.run = str(note.data.get("id", ""))
         elif note.kind == DISCARDED:
             self.steps += 1
             spent: dict[str, int] = note.data.get("usage") or {}

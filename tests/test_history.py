@@ -38,7 +38,8 @@ def answer(id, name="t"):
             [Q, ASKED, answer("a"), answer("b", "u")],
             ["given to the call `b`"],
         ),
-        ([Q, ASKED, answer("")], [Q, ASKED], ["no open call"]),
+        ([Q, ASKED, answer("")], [Q, ASKED, answer("a")], ["given to the call `a`"]),
+        ([Q, ASKED, answer("", "")], [Q, ASKED], ["no open call"]),
     ],
 )
 def test_what_is_wrong_is_mended_and_told_and_the_rest_is_left_as_it_is(history, made, told):
@@ -46,6 +47,12 @@ def test_what_is_wrong_is_mended_and_told_and_the_rest_is_left_as_it_is(history,
     assert entries == (history if made is None else made)
     assert len(sentences) == len(told)
     assert all(part in sentence for part, sentence in zip(told, sentences, strict=True))
+
+
+def test_a_call_and_its_answer_that_have_no_id_get_one():
+    (_, asked, answered), told = mended([Q, Assistant("", tool_calls=(ToolCall("", "t", "{}"),)), answer("")])
+    assert asked.tool_calls[0].id == answered.tool_call_id != ""
+    assert len(told) == 2
 
 
 def test_calls_that_share_an_id_get_ids_of_their_own_unless_one_was_answered():

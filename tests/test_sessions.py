@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from script import Script, ago, calls, go, says, ways
 from test_messages import messages
 
-from agentkit import Agent, Approve, ConfigurationError, LimitReached, Limits, tool
+from agentkit import Agent, Approve, ConfigurationError, Context, LimitReached, Limits, tool
 from agentkit.errors import SessionBusy
 from agentkit.messages import Assistant, Note, ToolMessage, User
 from agentkit.sessions import Session, every
@@ -180,6 +180,25 @@ def test_a_call_that_was_under_way_is_told_as_interrupted_unless_it_may_be_repea
     assert ("interrupted when the program ended" in answer.text) is not again
     assert bool(warned) is not again
     assert session.entries() == list(result.entries)
+
+
+@ways
+def test_a_call_that_is_repeated_by_another_process_has_the_same_idempotency_key(way, session):
+    keys = []
+
+    @tool(side_effects="idempotent")
+    def act(context: Context) -> str:
+        """Act."""
+        keys.append(context.idempotency_key)
+        if len(keys) == 2:
+            raise KeyboardInterrupt
+        return "acted"
+
+    ended_within_a_tool(session, [act], [calls(("a", "act", "{}")), calls(("a", "act", "{}"))])
+    go(Agent(Script(calls(("a", "act", "{}")), says("fine")), tools=[act]), way, None, session=session)
+    first, second, repeated, third = keys
+    assert repeated == second
+    assert len({first, second, third}) == 3
 
 
 @ways
