@@ -266,8 +266,10 @@ def flaws(text: str | bytes) -> list[Problem]:
         found = dict(items)
         if len(found) < len(items):
             seen: set[str] = set()
-            twice = [key for key, _ in items if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
-            problems.extend(Problem(key, "stands twice in one object; write it once") for key in twice)
+            for key, _ in items:
+                if key in seen:
+                    problems.append(Problem(key, "stands twice in one object; write it once"))
+                seen.add(key)
         return found
 
     def constant(name: str) -> None:

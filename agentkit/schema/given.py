@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
 from agentkit.schema.signature import Param, Source, in_words, tool_name
@@ -38,7 +38,8 @@ class Given:
             ConfigurationError: The name is none for a tool, or the schema is no JSON, or not of type `object`.
         """
         name = tool_name(None, source, name)
-        made: Any = dict(parameters) if isinstance(parameters, Mapping) else None  # type: ignore[redundant-expr]
+        given: Any = parameters  # whatever somebody hands in
+        made: Any = dict(cast("Json", given)) if isinstance(given, Mapping) else None
         if made is None or made.setdefault("type", "object") != "object":
             raise source.fail("its `parameters` are no JSON Schema of type `object`")
         if not isinstance(made.setdefault("properties", {}), dict) or not isinstance(made.get("required", []), list):

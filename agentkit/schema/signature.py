@@ -318,7 +318,7 @@ def tool_name(function: Any, source: Source, name: str | None = None) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
     if name == "<lambda>":
         raise source.fail("a lambda has no name. Give it one: `tool(lambda …, name=…)`")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(cast("Any", name), str) or not _NAME.fullmatch(name):
         raise source.fail(
             f"its name is `{name}`, but endpoints take 1 to 64 ASCII letters, digits, `_` and `-`."
             " Give it another: `name=…`"

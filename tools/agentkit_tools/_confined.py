@@ -103,7 +103,7 @@ def _run(code: str, path: str) -> None:
             tree.body.pop()
         exec(compile(tree, path, "exec"), module.__dict__)  # noqa: S102 - what this program is for
         if isinstance(last, ast.Expr):
-            sys.displayhook(eval(compile(ast.Expression(last.value), path, "eval"), module.__dict__))  # noqa: S307
+            sys.displayhook(eval(compile(ast.Expression(last.value), path, "eval"), module.__dict__))  # noqa: S307 - see above
     except SystemExit:
         raise
     except BaseException as error:
