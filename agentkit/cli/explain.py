@@ -74,6 +74,7 @@ def _limits(row: ModelRow) -> list[tuple[str, object]]:
         ("longest answer", row.output),
         ("answer by default", row.output_default),
         ("while thinking", row.output_default_thinking if row.thinking != "never" else 0),
+        ("at effort `max`", row.output_default_max if row.thinking != "never" else 0),
     )
     return [(label, f"{count:,}" if count else "not known") for label, count in counts if count or label[0] == "c"]
 

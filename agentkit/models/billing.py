@@ -71,7 +71,7 @@ class Bill:
         self._price = price
         about = min(tokens_about(body), row.context or MILLION)
         self._prompt = about * Decimal(str(price.miss)) / MILLION
-        usual = row.output_default_thinking if thinks else row.output_default
+        usual = row.writes(thinks=thinks, effort=self._request.settings.reasoning_effort)
         most = wanted or usual or row.output or ASSUMED
         held = self._held = ledger.reserve(self._prompt, Decimal(str(price.output)) / MILLION, most)
         if held is None:

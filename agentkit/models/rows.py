@@ -108,6 +108,7 @@ class ModelRow:
         output: The largest `max_tokens`; 0 where it is not known.
         output_default: The tokens it may write where `max_tokens` is not sent; 0 where that is not known.
         output_default_thinking: The same while it thinks.
+        output_default_max: The same while it thinks at effort `max`, where that is more.
         first_byte: Seconds after which the endpoint gives a request up that it has not begun (WIRE 8).
         tools: Whether it takes tools in the request.
         max_tools: How many of them.
@@ -153,6 +154,7 @@ class ModelRow:
     output: int = 0
     output_default: int = 0
     output_default_thinking: int = 0
+    output_default_max: int = 0
     first_byte: int = 600
     tools: bool = True
     max_tools: int = 128
@@ -189,6 +191,13 @@ class ModelRow:
         if self.thinking in ("never", "always"):
             return self.thinking == "always"
         return self.thinking == "on" if asked is None else asked
+
+    def writes(self, *, thinks: bool, effort: str | None = None) -> int:
+        """The tokens it may write where `max_tokens` is not sent; 0 where that is not known."""
+        if not thinks:
+            return self.output_default
+        most = effort in ("max", "ultra")  # two words for the same (WIRE section 3)
+        return (most and self.output_default_max) or self.output_default_thinking
 
     def streams(self, *, asked: bool, thinks: bool) -> bool:
         """Whether the wire streams: when the caller wants to look on, or the row asks for it."""

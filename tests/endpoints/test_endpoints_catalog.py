@@ -228,6 +228,15 @@ def test_the_coder_of_2024_is_still_asked_for_and_answered_by_its_successor():
     assert (elsewhere.sent, elsewhere.body) == ("", {})
 
 
+@pytest.mark.parametrize("provider", ["deepseek", "deepseek-v4"])
+def test_how_much_a_model_writes_unasked_depends_on_whether_and_how_hard_it_thinks(provider):
+    row = find(f"{provider}:deepseek-v4-pro")[1]
+    assert row.writes(thinks=False, effort="max") == 8_192
+    assert row.writes(thinks=True) == row.writes(thinks=True, effort="high") == 65_536
+    assert row.writes(thinks=True, effort="max") == row.writes(thinks=True, effort="ultra") == 131_072
+    assert find("deepseek-v3.2:deepseek-reasoner")[1].writes(thinks=True, effort="max") == 32_768
+
+
 def test_a_successor_is_sent_no_field_that_its_endpoint_does_not_list():
     row = open_model("lkeap-cn:deepseek-r1", api_key="k").row
     assert (row.sent, row.body) == ("deepseek-r1-0528", {})
