@@ -220,17 +220,21 @@ REPLIES = [calls(("a", "act", '{"n": 1}'), ("b", "act", '{"n": 2}')), calls(("c"
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 20), st.booleans())
-def test_any_prefix_resumes_to_the_same_end_and_asks_only_for_what_is_not_recorded(cut, asynchronous):
-    @tool(side_effects="none")
+@given(st.integers(1, 20), st.sampled_from(["none", "unsafe"]), st.booleans())
+def test_any_prefix_resumes_to_the_same_end_and_asks_only_for_what_is_not_recorded(cut, side_effects, asynchronous):
+    done = []
+
+    @tool(side_effects=side_effects)
     def act(n: int) -> int:
         """Act."""
+        done.append(n)
         return 2 * n
 
     def answer(request):
         return REPLIES[sum(isinstance(one, Assistant) for one in request.transcript)]
 
     with tempfile.TemporaryDirectory() as folder:
+        unsafe = side_effects == "unsafe"
         whole, part = (Session(name, file=Path(folder) / "s.db") for name in ("whole", "part"))
         Agent(Script(*REPLIES), tools=[act]).run("go", session=whole)
         entries = whole.entries()
@@ -239,10 +243,16 @@ def test_any_prefix_resumes_to_the_same_end_and_asks_only_for_what_is_not_record
         with part.hold() as held:
             held.write(entries[:cut])
         model = Script(*[answer] * 3)
-        go(Agent(model, tools=[act]), "arun" if asynchronous else "run", None, session=part)
+        done.clear()
+        result = go(Agent(model, tools=[act]), "arun" if asynchronous else "run", None, session=part)
+        assert result.output == "end"
         assert len(model.requests) == 3 - sum(isinstance(one, Assistant) for one in entries[:cut])
-        ends = [sorted(map(repr, said(one.entries()))) for one in (whole, part)]
-        assert ends[0] == ends[1]
+        ends = [said(one.entries()) for one in (whole, part)]
+        answers = [sum(isinstance(one, ToolMessage) for one in some) for some in (*ends, said(entries[:cut]))]
+        assert answers[0] == answers[1] == 3
+        lost = [one for one in ends[1] if isinstance(one, ToolMessage) and not one.ok]
+        assert len(done) == 3 - answers[2] - len(lost), "what is recorded is not done again"
+        assert unsafe or (not lost and sorted(map(repr, ends[0])) == sorted(map(repr, ends[1])))
 
 
 # One writer.
