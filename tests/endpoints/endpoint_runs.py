@@ -140,4 +140,15 @@ def answered_once(messages):
     return not open_calls
 
 
-__all__ = ["ANSWER", "CITIES", "ENDPOINTS", "MOST", "PROFILES", "PROMPT", "Desk", "Endpoint", "answered_once"]
+__all__ = [
+    "ANSWER",
+    "CITIES",
+    "ENDPOINTS",
+    "MOST",
+    "PROFILES",
+    "PROMPT",
+    "Desk",
+    "Endpoint",
+    "answered_once",
+    "forecaster",
+]

@@ -16,12 +16,14 @@ import pytest
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from endpoint_runs import ANSWER, CITIES, ENDPOINTS, MOST, PROMPT, Desk, Endpoint, answered_once
+from endpoint_runs import ANSWER, CITIES, ENDPOINTS, MOST, PROMPT, Desk, Endpoint, answered_once, forecaster
 from script import go
 
 from agentkit.errors import AgentkitError
 from agentkit.messages import ToolMessage
+from agentkit.simulator import Simulator
 from agentkit.simulator.faults.catalog import FAULTS
+from agentkit.simulator.server import running
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "endpoints.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
@@ -65,9 +67,9 @@ class Outcome(NamedTuple):
     met: bool
 
 
-def play(endpoint, rule, way, **options):
+def play(endpoint, rule, way, desk=None, **options):
     """Run with a fault; check what must hold however it ends; say how it ended."""
-    desk = Desk(endpoint)
+    desk = desk or Desk(endpoint)
     desk.simulator.faults.add(rule)
     error, result = None, None
     try:
@@ -158,6 +160,11 @@ def line(name):
     return f"| `{name}` | {what} | {said(once)} | {said(always)} | {said(shown)} | {said(again)} |"
 
 
+def on_the_way(rule):
+    """Whether a fault concerns how a reply is carried, or replaces it by another."""
+    return FAULTS[rule.partition("(")[0]].kind in ("carriage", "answer")
+
+
 def rows_of_the_page():
     """The rows as they stand on the page, by the name of the fault."""
     text = PAGE.read_text(encoding="utf-8")
@@ -193,6 +200,32 @@ def test_a_fault_comes_to_what_the_page_says(name, endpoint):
     ):
         found = outcome(endpoint, ROWS[name], when, way, **options)
         assert found.ends in cell if found.met else found == ("answer", 0, False)
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A simulator behind a real socket, and its address."""
+    simulator = Simulator(ENDPOINTS[0].profile, brain=forecaster, time_scale=0)
+    with running(simulator) as url:
+        yield simulator, url
+
+
+@pytest.mark.parametrize(
+    ("way", "transport"), [("run", "httpx"), ("arun", "httpx"), ("arun", "aiohttp"), ("astream", "aiohttp")]
+)
+@pytest.mark.parametrize("name", [name for name, rule in ROWS.items() if on_the_way(rule)])
+def test_on_a_socket_it_comes_to_the_same_on_every_transport(name, way, transport, served):
+    simulator, url = served
+    shown = cells(rows_of_the_page()[name])[2]
+    for when in ("@1", "@1-"):
+        simulator.faults.clear()
+        simulator.log.clear()
+        desk = Desk(ENDPOINTS[0], simulator=simulator, url=url, transport=transport)
+        found = play(ENDPOINTS[0], f"{ROWS[name]}{when}", way, desk)
+        if way == "astream" and when == "@1":  # how the network cuts it decides what was shown before
+            assert found.ends in shown
+        elif way != "astream":
+            assert found == outcome(ENDPOINTS[0], ROWS[name], when, "run")
 
 
 def test_the_page_has_a_row_for_every_fault_and_no_other():
