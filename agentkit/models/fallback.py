@@ -26,8 +26,12 @@ from agentkit.errors import (
 from agentkit.events import CallDelta, Event, FellBack, ReasoningDelta, Restarted, TextDelta
 from agentkit.messages import Assistant
 from agentkit.models.request import Model, Request
+from agentkit.models.retry import Resting
 
 _CURABLE = (Unavailable, Unauthorized, InsufficientBalance, Unreadable, ContextOverflow)
+_OUT = (Unavailable, Unauthorized, InsufficientBalance)
+"""What the next request would meet too: who ended so is asked last for a while."""
+
 _LACKING = re.compile(
     r"no function calling|not support (?:function calling|tools?\b|tool calling|tool use)"
     r"|(?:function calling|tools?) (?:is|are) not supported|requires --jinja"
@@ -51,6 +55,9 @@ def curable(error: AgentkitError) -> bool:
 
 class Fallback:
     """Models that stand in for each other: each request goes to the first, and to the next where that cannot answer.
+
+    A model that cannot be reached, is busy or takes no request of this account is asked after the others for half a
+    minute, or for as long as it asked to be left alone.
 
     Each model tries by itself first what its own retries allow. What failed stands in `attempts` of the answer, and is
     shown as `FellBack`. To a caller who streams nothing is shown twice: once deltas were shown, the next model is asked
@@ -76,6 +83,7 @@ class Fallback:
                     ' several at once too: `open_model("a, b")`'
                 )
         self.models = tuple(models)
+        self.resting = Resting(len(self.models))
 
     @property
     def name(self) -> str:
@@ -87,30 +95,33 @@ class Fallback:
 
     def call(self, request: Request) -> Assistant:
         """Answer in the calling thread. Raises the last model's error where none answered."""
-        turn = _Turn(self.models, request)
+        turn = _Turn(self.models, request, self.resting)
         for model in turn:
             try:
                 return turn.answered(model.call(turn.request))
             except (ModelError, ConfigurationError) as error:
-                turn.failed(model, error)
+                turn.failed(error)
         raise AssertionError("the last failure is raised")
 
     async def acall(self, request: Request) -> Assistant:
         """Answer on the running event loop. Raises the last model's error where none answered."""
-        turn = _Turn(self.models, request)
+        turn = _Turn(self.models, request, self.resting)
         for model in turn:
             try:
                 return turn.answered(await model.acall(turn.request))
             except (ModelError, ConfigurationError) as error:
-                turn.failed(model, error)
+                turn.failed(error)
         raise AssertionError("the last failure is raised")
 
 
 class _Turn:
     """One answer under way: who is asked, who failed, and what was shown."""
 
-    def __init__(self, models: Sequence[Model], request: Request) -> None:
-        self._left = list(models)
+    def __init__(self, models: Sequence[Model], request: Request, resting: Resting) -> None:
+        self._models = models
+        self._resting = resting
+        self._left = list(resting.order())
+        self._now = 0
         self._emit = request.emit
         self._shown = False
         self._sent = 0
@@ -119,7 +130,8 @@ class _Turn:
 
     def __iter__(self) -> Iterator[Model]:
         while self._left:
-            yield self._left.pop(0)
+            self._now = self._left.pop(0)
+            yield self._models[self._now]
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, TextDelta | ReasoningDelta | CallDelta):
@@ -131,15 +143,18 @@ class _Turn:
 
     def answered(self, message: Assistant) -> Assistant:
         """The answer, with those who failed before."""
+        self._resting.back(self._now)
         return replace(message, attempts=(*self._failed, *message.attempts)) if self._failed else message
 
-    def failed(self, model: Model, error: ModelError | ConfigurationError) -> None:
+    def failed(self, error: ModelError | ConfigurationError) -> None:
         """Go on to the next model, or raise the error where there is none or none would help."""
-        request = self.request
+        request, model = self.request, self._models[self._now]
         if isinstance(error, ModelError):
             error.attempts += self._sent
             self._sent = error.attempts
         late = request.deadline is not None and time.monotonic() >= request.deadline
+        if isinstance(error, _OUT) and not late:  # where the run's time was too short, nothing is known of the model
+            self._resting.out(self._now, error.retry_after if isinstance(error, Unavailable) else None)
         shown_to_one_who_streams = self._shown and request.stream and not request.restart
         if not self._left or late or shown_to_one_who_streams or not curable(error):
             if self._failed:
@@ -148,7 +163,7 @@ class _Turn:
         why = f"{type(error).__name__}: {error}"
         self._failed.append(f"`{model.name}` {why}")
         if self._emit is not None:
-            self._emit(FellBack(model.name, self._left[0].name, why))
+            self._emit(FellBack(model.name, self._models[self._left[0]].name, why))
             if self._shown:
                 self._emit(Restarted())
                 self._shown = False

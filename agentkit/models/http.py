@@ -5,6 +5,7 @@ What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -18,7 +19,7 @@ from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.failures import error_from
 from agentkit.models.limiter import Limiter, limiter_of
 from agentkit.models.request import Dialect, Request
-from agentkit.models.retry import Clock, Retries
+from agentkit.models.retry import Clock, Resting, Retries, elsewhere
 from agentkit.models.sending import Manner, Sending
 from agentkit.models.transport import Patience, Post, Transport
 from agentkit.models.transport.between import through
@@ -74,6 +75,7 @@ class HttpModel(Beyond):
         self.clock = clock
         addresses = (self.base_url, *(address.rstrip("/") for address in also_at))
         self.addresses = tuple((address, limiter or limiter_of(address, api_key)) for address in addresses)
+        self.resting = Resting(len(self.addresses))
         self._headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         self._key = api_key or ""
         if api_key:
@@ -97,7 +99,23 @@ class HttpModel(Beyond):
 
     def _address(self, sending: Sending) -> tuple[str, Limiter]:
         """Where the next attempt goes, and how many go there."""
-        return self.addresses[sending.moves % len(self.addresses)]
+        return self.addresses[self._at(sending)]
+
+    def _at(self, sending: Sending) -> int:
+        if not sending.order:
+            sending.order = self.resting.order()
+        return sending.order[sending.moves % len(self.addresses)]
+
+    def _failed(self, sending: Sending, error: ModelError) -> float:
+        """Seconds until the next attempt, which goes to another address where this one is out; or raises the error."""
+        deadline = sending.request.deadline
+        if elsewhere(error) and (deadline is None or time.monotonic() < deadline):
+            self.resting.out(self._at(sending))
+        return sending.failed(error)
+
+    def _finish(self, sending: Sending) -> Assistant | None:
+        self.resting.back(self._at(sending))
+        return sending.finish()
 
     def _post(self, sending: Sending) -> Post:
         """The next attempt."""
@@ -152,10 +170,10 @@ class HttpModel(Beyond):
                     for chunk in reply:
                         if sending.feed(chunk):
                             reply.watch.progress()
-                if (message := sending.finish()) is not None:
+                if (message := self._finish(sending)) is not None:
                     return message
             except ModelError as error:
-                delay = sending.failed(error)
+                delay = self._failed(sending, error)
             if request.stop is None:
                 self.clock.sleep(delay)
             elif request.stop.wait(delay):
@@ -178,8 +196,8 @@ class HttpModel(Beyond):
                     async for chunk in reply:
                         if sending.feed(chunk):
                             reply.watch.progress()
-                if (message := sending.finish()) is not None:
+                if (message := self._finish(sending)) is not None:
                     return message
             except ModelError as error:
-                delay = sending.failed(error)
+                delay = self._failed(sending, error)
             await self.clock.asleep(delay)

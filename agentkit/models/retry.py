@@ -58,6 +58,43 @@ class Retries:
         return max(error.retry_after, backoff) if error.retry_after <= self.longest else None
 
 
+REST = 30.0
+"""Seconds for which who is out is asked after the others, where no longer wait was asked for."""
+
+
+class Resting:
+    """Which of several that stand in for each other are out for now; these are asked last. For any number of threads.
+
+    Without it, every request would first wait for what is known to be out, with all of its retries.
+
+    Args:
+        count: How many there are.
+        clock: Seconds since some fixed moment.
+    """
+
+    __slots__ = ("_clock", "_count", "_until")
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._count = count
+        self._clock = clock
+        self._until: dict[int, float] = {}
+
+    def order(self) -> tuple[int, ...]:
+        """Their positions, those that are out behind the others."""
+        if not self._until:
+            return tuple(range(self._count))
+        now = self._clock()
+        return tuple(sorted(range(self._count), key=lambda one: self._until.get(one, now) > now))
+
+    def out(self, position: int, seconds: float | None = None) -> None:
+        """One failed; let it rest for so many seconds, and not less than `REST`."""
+        self._until[position] = self._clock() + max(REST, seconds or 0.0)
+
+    def back(self, position: int) -> None:
+        """One answered."""
+        self._until.pop(position, None)
+
+
 def elsewhere(error: ModelError) -> bool:
     """Whether another address of the same endpoint may do better: this one cannot be reached, or its server fails."""
     return isinstance(error, ConnectionLost | TimedOut) or (

@@ -81,7 +81,8 @@ class Sending:
         self.dialect = self._choose()
         self.attempts = 0
         self.before = 0  # of those, how many were for what is done with
-        self.moves = 0  # how often to go to another address of the endpoint, where it has several
+        self.order: tuple[int, ...] = ()  # of the endpoint's addresses; those that are out come last
+        self.moves = 0  # how often to go to another of them
         self.shown = False
         self.began = 0.0
         self.until = request.deadline  # when there is no more time for the answer, with all that it takes to get it

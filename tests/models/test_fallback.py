@@ -29,6 +29,7 @@ from agentkit.messages import Assistant, dump, load
 from agentkit.models import Fallback, open_model
 from agentkit.models.fallback import curable
 from agentkit.models.http import Clock, HttpModel
+from agentkit.models.retry import REST, Resting
 from agentkit.models.transport import shared
 from agentkit.simulator import Simulator
 
@@ -224,9 +225,14 @@ def test_over_http_a_run_with_tools_ends_at_the_second_endpoint(way, transport):
             model.clock = Clock(sleep=lambda seconds: None, asleep=asleep)
         agent = Agent(Fallback(models), tools=[add])
         result = agent.run("go") if way == "run" else asyncio.run(agent.arun("go"))
-        assert (len(down.exchanges), len(up.exchanges)) == (4, 2)
+        assert (len(down.exchanges), len(up.exchanges)) == (
+            2,
+            2,
+        )  # the second step does not wait for the one that is out
     assert result.output == "7"
-    assert all("after 2 attempts" in one.attempts[0] for one in result.messages if isinstance(one, Assistant))
+    first, second = [one.attempts for one in result.messages if isinstance(one, Assistant)]
+    assert "after 2 attempts" in first[0]
+    assert second == ()
 
 
 def test_over_http_a_stream_falls_back_before_its_first_delta():
@@ -325,3 +331,74 @@ def test_a_run_begun_at_one_endpoint_ends_at_another_of_another_kind(way):
     assert attempts[0] == ()
     assert [len(one) for one in attempts] == [0, 1]
     assert attempts[1][0].startswith("`deepseek:deepseek-flash` InsufficientBalance")
+
+
+def test_those_that_are_out_are_asked_last_and_come_back():
+    now = [0.0]
+    resting = Resting(3, clock=lambda: now[0])
+    assert resting.order() == (0, 1, 2)
+    resting.out(0)
+    resting.out(1, 90)
+    assert resting.order() == (2, 0, 1)
+    now[0] = REST
+    assert resting.order() == (0, 2, 1)
+    resting.back(1)
+    assert resting.order() == (0, 1, 2)
+
+
+@ways
+@pytest.mark.parametrize(
+    ("error", "rests"),
+    [
+        (Unavailable("`a` is down"), True),
+        (RateLimited("`a` is busy", retry_after=300), True),
+        (Unauthorized("no key"), True),
+        (InsufficientBalance("no money"), True),
+        (ContextOverflow("too long"), False),
+        (Unreadable("rubbish"), False),
+    ],
+)
+def test_a_model_that_is_out_is_not_waited_for_at_each_request(way, error, rests):
+    first, second = Scripted("a", fails=error), Scripted("b")
+    now = [0.0]
+    model = Fallback([first, second])
+    model.resting = Resting(2, clock=lambda: now[0])
+    for _ in range(3):
+        assert go(model, way).output == "by b"
+    assert first.asked == (1 if rests else 3)
+    now[0] = 299.0 if getattr(error, "retry_after", None) else REST - 1
+    assert go(model, way).messages[-1].attempts == (() if rests else (f"`a` {type(error).__name__}: {error}",))
+    now[0] = 300.0
+    first.fails = None
+    assert go(model, way).output == "by a"
+    assert go(model, way).output == "by a"
+
+
+@ways
+def test_a_model_that_is_out_is_still_asked_where_the_others_fail_too(way):
+    first, second = Scripted("a", fails=Unavailable("`a` is down")), Scripted("b")
+    model = Fallback([first, second])
+    assert go(model, way).output == "by b"
+    first.fails, second.fails = None, Unavailable("`b` is down")
+    result = go(model, way)
+    assert result.output == "by a"
+    assert result.messages[-1].attempts == ("`b` Unavailable: `b` is down",)
+
+
+@ways
+def test_an_address_that_is_out_is_not_asked_first_by_the_next_request(way):
+    def refuse(exchange):
+        exchange.reply(b"", "503 No")
+
+    async def asleep(seconds):
+        return None
+
+    with serving(refuse) as first, serving(lambda exchange: exchange.reply(completion("hi"))) as second:
+        row = open_model("openai:m", base_url=first.url, api_key="k").row
+        clock, also = Clock(sleep=lambda seconds: None, asleep=asleep), (second.url,)
+        model = HttpModel(
+            "openai", row, base_url=first.url, api_key="k", transport=shared("httpx"), also_at=also, clock=clock
+        )
+        for _ in range(4):
+            assert go(model, way).output == "hi"
+        assert (len(first.exchanges), len(second.exchanges)) == (1, 4)
