@@ -46,6 +46,7 @@ Instructions = str | Callable[[Context[Any]], str] | None
 class _Override:
     model: Model | str | None
     tools: Toolset | None
+    output: Output[Any] | None = None
 
 
 class Agent(Generic[OutputT]):
@@ -96,6 +97,7 @@ class Agent(Generic[OutputT]):
         if corrections < 0:
             raise ConfigurationError(f"`corrections={corrections}`: it must be a number from 0 on")
         self._checks: list[Check] = []
+        self._corrections = corrections
         self._output: Output[Any] = Output(output, self._checks, corrections)
         self._tools = Toolset(tools)
         self._opened: dict[str, Model] = {}
@@ -105,6 +107,17 @@ class Agent(Generic[OutputT]):
     def tools(self) -> tuple[Tool[..., Any], ...]:
         """The tools that are known before a run, in the order given."""
         return self._tools.tools
+
+    @property
+    def output(self) -> Any:
+        """The type of the answers, or the function that makes them, within an `override` too."""
+        return self._goal.kind
+
+    @property
+    def _goal(self) -> Output[Any]:
+        """What an answer is, in the block under way."""
+        override = self._override.get()
+        return self._output if override is None or override.output is None else override.output
 
     def __repr__(self) -> str:
         return f"Agent({self._model!r}, tools=[{', '.join(tool.name for tool in self.tools)}])"
@@ -227,7 +240,7 @@ class Agent(Generic[OutputT]):
                 run.performer.in_caller = pipe.in_caller
                 return run.drive()
 
-        return Stream(transcript, drive_into, stop, self._output)
+        return Stream(transcript, drive_into, stop, self._goal)
 
     def astream(
         self,
@@ -265,7 +278,7 @@ class Agent(Generic[OutputT]):
             async with aheld(session) as taken:
                 return await (ready or self._prepare(asked, transcript, taken)).adrive()
 
-        return AsyncStream(transcript, drive_into, self._output)
+        return AsyncStream(transcript, drive_into, self._goal)
 
     def resume(
         self,
@@ -348,9 +361,19 @@ class Agent(Generic[OutputT]):
         return function
 
     @contextlib.contextmanager
-    def override(self, *, model: Model | str | None = None, tools: Iterable[Any] | None = None) -> Generator[None]:
-        """Use another model or other tools for the runs that begin within the block, in this thread or task."""
-        token = self._override.set(_Override(model, None if tools is None else Toolset(tools)))
+    def override(
+        self,
+        *,
+        model: Model | str | None = None,
+        tools: Iterable[Any] | None = None,
+        output: type[Any] | Callable[[str], Any] | None = None,
+    ) -> Generator[None]:
+        """Use another model, other tools or another type of answers for the runs that begin within the block.
+
+        It holds in this thread or task. The agent's own checks judge answers of its own type alone.
+        """
+        goal = None if output is None else Output(output, (), self._corrections)
+        token = self._override.set(_Override(model, None if tools is None else Toolset(tools), goal))
         try:
             yield
         finally:
@@ -360,7 +383,7 @@ class Agent(Generic[OutputT]):
         """Make a run ready in an empty transcript; nothing is written to the session yet."""
         override = self._override.get()
         group = self._tools if override is None or override.tools is None else override.tools
-        tools = with_output(group.named(), self._output)
+        tools = with_output(group.named(), self._goal)
         answering = self._resolve((override.model if override else None) or asked.model or self._model)
         limits = asked.limits or self.limits
         run = secrets.token_hex(6)
@@ -378,7 +401,7 @@ class Agent(Generic[OutputT]):
             transcript=transcript,
             instructions=self._instructions(asked.context, transcript, run),
             tools=tuple(tools.values()),
-            final=self._output.tool and self._output.tool.name,
+            final=self._goal.tool and self._goal.tool.name,
             settings=asked.settings.over(self.settings) if asked.settings else self.settings,
             stream=asked.streamed,
             restart=asked.restart,
@@ -393,7 +416,7 @@ class Agent(Generic[OutputT]):
             tools,
             run=run,
             value=asked.context,
-            output=self._output,
+            output=self._goal,
             group=group if group.changes else None,
             parallel=self.parallel,
         )

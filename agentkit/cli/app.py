@@ -35,6 +35,13 @@ Session = Annotated[
     typer.Option("--session", "-s", metavar="NAME", help="Keep the conversation under this name, and go on with it."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve every call that wants approval.")]
+Kept = Annotated[str, typer.Argument(metavar="SESSION", help="The session's name.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Write errors alone to standard error, no steps.")]
+MaxCost = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help='The most that the run may cost, such as "0.50 USD".')
+]
+Log = Annotated[bool, typer.Option("--log", help="Keep what is sent and received, for `agentkit show RUN --raw`.")]
 
 
 def _show_version(asked: bool) -> None:
@@ -75,15 +82,118 @@ def run(
         ),
     ] = None,
     model: Model = None,
-    json: Annotated[bool, typer.Option("--json", help="Write each event as a line of JSON.")] = False,
+    session: Session = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    yes: Yes = False,
+    max_cost: MaxCost = None,
+    output_schema: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the answer as JSON that fits the JSON Schema in this file."),
+    ] = None,
+    log: Log = False,
 ) -> None:
     """Run an agent on a prompt.
 
-    What the model says goes to standard output as it comes, the steps go to standard error.
+    What the model says goes to standard output as it comes, the steps go to standard error. A file or pipe on standard
+    input is put behind the prompt.
     """
     from agentkit.cli import run
 
-    _end(lambda: run.run(target, prompt, model, json=json))
+    options = run.Options(
+        target=target,
+        model=model,
+        json=json,
+        quiet=quiet,
+        yes=yes,
+        session=session,
+        max_cost=max_cost,
+        schema=output_schema,
+        log=log,
+    )
+    _end(lambda: run.run(options, prompt))
+
+
+@app.command()
+def resume(
+    target: Target,
+    session: Kept,
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="[PROMPT]", help="What to say; by default nothing.", show_default=False)
+    ] = None,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    yes: Yes = False,
+    max_cost: MaxCost = None,
+    log: Log = False,
+) -> None:
+    """Go on with a session where it ended: after Ctrl-C, an error, a limit, or the end of the machine."""
+    from agentkit.cli import run
+
+    options = run.Options(
+        target=target, model=model, json=json, quiet=quiet, yes=yes, session=session, max_cost=max_cost, log=log
+    )
+    _end(lambda: run.resume(options, prompt))
+
+
+@app.command()
+def approve(
+    target: Target,
+    session: Kept,
+    call: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only on this call; repeatable. By default on all.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve.")] = False,
+    arguments: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Approve with these arguments in place of the model's.")
+    ] = None,
+    no: Annotated[str | None, typer.Option(metavar="REASON", help="Deny; the model is told the reason.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="It was done elsewhere; this is its result.")
+    ] = None,
+    model: Model = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    log: Log = False,
+) -> None:
+    """Decide on the calls of a session that wait for approval, and go on with it.
+
+    On a terminal, without a verdict, it asks.
+    """
+    from agentkit.cli import run
+    from agentkit.cli.verdicts import verdicts
+
+    options = run.Options(target=target, model=model, json=json, quiet=quiet, session=session, log=log)
+    _end(lambda: run.approve(options, verdicts(call or (), yes=yes, arguments=arguments, no=no, answer=answer)))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="The name of a session, or the id of a run.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="What was sent and received, byte for byte, as `--log` kept it.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each entry.")] = False,
+) -> None:
+    """Show what was said in a session or a run, with the positions that `fork` takes."""
+    from agentkit.cli import kept
+
+    _end(lambda: kept.show(name, raw=raw, json=json))
+
+
+@app.command(name="fork")
+def fork_session(
+    session: Kept,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name of the new session.")],
+    at: Annotated[
+        int | None, typer.Option(metavar="N", help="The last entry to take, as `agentkit show` numbers them.")
+    ] = None,
+) -> None:
+    """Begin another session with what was said in one, all of it or up to an entry."""
+    from agentkit.cli import sessions
+
+    _end(lambda: sessions.fork(session, new, at, None))
 
 
 @app.command()
@@ -99,6 +209,7 @@ def chat(
     model: Model = None,
     session: Session = None,
     yes: Yes = False,
+    log: Log = False,
 ) -> None:
     """Hold a conversation at the prompt.
 
@@ -106,7 +217,7 @@ def chat(
     """
     from agentkit.cli import chat
 
-    _end(lambda: chat.chat(chat.Options(target, model, session, yes)))
+    _end(lambda: chat.chat(chat.Options(target, model, session, yes, log)))
 
 
 class _ShowFirst(TyperGroup):
@@ -126,8 +237,8 @@ ToolTarget = Annotated[
 ]
 
 
-@tools_app.command()
-def show(
+@tools_app.command(name="show")
+def show_tools(
     target: ToolTarget,
     json: Annotated[bool, typer.Option("--json", help="Write the definitions as they are sent, as JSON.")] = False,
 ) -> None:

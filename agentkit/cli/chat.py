@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agentkit.approval import Verdict
+    from agentkit.events import Emit
     from agentkit.result import Result
 
 PROMPT = "› "
@@ -45,12 +46,14 @@ class Options:
         model: In place of the agent's.
         session: The session that keeps the conversation.
         yes: Whether every call is approved.
+        log: Whether what is sent and received is kept.
     """
 
     target: str | None = None
     model: str | None = None
     session: str | None = None
     yes: bool = False
+    log: bool = False
 
 
 def chat(options: Options) -> int:
@@ -89,6 +92,7 @@ class Chat:
         self.talk = Talk(options.model)
         self.screen: ChatScreen | None = None
         self._yes = options.yes
+        self._log = options.log
         self._asker = Asker(lambda text, default: keys.ask(text, default=default, keep=False), self.tell, self._show)
         self._model = ""
         self._stops = 0
@@ -150,14 +154,23 @@ class Chat:
     # A run.
 
     def _turn(self, prompt: str | None) -> int | None:
-        branch = self.talk.branch
+        if not self._log:
+            return self._run(prompt, UnderWay())
+        from agentkit.cli.wire import logged
+
         under_way = UnderWay()
+        with logged(under_way) as watch:
+            return self._run(prompt, under_way, watch)
+
+    def _run(self, prompt: str | None, under_way: UnderWay, watch: Emit | None = None) -> int | None:
+        branch = self.talk.branch
         stream: Stream[Any] = self.agent.stream(
             prompt,
             history=() if branch.session else branch.entries,
             session=branch.session,
             model=self.talk.model,
             approve=self._verdict if self.terminal or self._yes else None,
+            on_event=watch or under_way,
             restart=True,
         )
         screen = ChatScreen(
@@ -171,7 +184,6 @@ class Chat:
             with stream, screen:
                 try:
                     for event in stream:
-                        under_way(event)
                         screen(event)
                 except KeyboardInterrupt:
                     self._stop(stream, screen)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from agentkit.cli.text import clean
 
@@ -67,19 +67,30 @@ class Lines:
 
 
 class Plain:
-    """Python's own line editor."""
+    """Python's own line editor.
+
+    Args:
+        tell: Where prompts are written, where that is not the terminal's standard output.
+    """
 
     help = "a line that ends in \\ goes on in the next"
 
-    def __init__(self) -> None:
+    def __init__(self, tell: TextIO | None = None) -> None:
+        self._tell = tell
         with contextlib.suppress(ImportError):  # not there on Windows
             import_module("readline")  # gives `input` arrow keys and a history
 
     def ask(self, prompt: str, *, default: str = "", keep: bool = True) -> str:  # noqa: ARG002 - the face of a reader
         """What is typed; a default cannot be edited here, so it is shown."""
-        if default:
-            sys.stdout.write(clean(default) + "\n")
-        return joined(lambda first: input(prompt if first else " " * (len(prompt) - 2) + "… "))
+        shown = f"{clean(default)}\n{prompt}" if default else prompt
+        return joined(lambda first: self._input(shown if first else " " * (len(prompt) - 2) + "… "))
+
+    def _input(self, prompt: str) -> str:
+        if self._tell is None:
+            return input(prompt)
+        self._tell.write(prompt)
+        self._tell.flush()
+        return input()
 
 
 def joined(line: Callable[[bool], str]) -> str:

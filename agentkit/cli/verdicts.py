@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from agentkit.approval import Approve, Deny, Verdict
+from agentkit.approval import Answer, Approve, Deny, Verdict
 from agentkit.cli.text import clean
+from agentkit.errors import ConfigurationError
 from agentkit.messages import ToolCall
 
 QUESTION = "   approve? [y]es, [n]o and why, [e]dit, [a]lways, [?] "
@@ -72,6 +73,49 @@ def edited(text: str, call: ToolCall) -> Verdict | Again:
     if text == shown(call):
         return Approve()
     return Approve(cast("dict[str, Any]", arguments))
+
+
+def verdicts(
+    calls: Sequence[str], *, yes: bool, arguments: str | None, no: str | None, answer: str | None
+) -> Mapping[str, Verdict] | Verdict | None:
+    """The verdict that the options of `agentkit approve` say, on the calls that they name or on all.
+
+    Args:
+        calls: The ids of the calls; none for all.
+        yes: Whether to approve.
+        arguments: Arguments to approve with, as JSON.
+        no: Why to deny.
+        answer: The result of what was done elsewhere.
+
+    Raises:
+        ConfigurationError: There are several verdicts, calls without one, or arguments that are no JSON object.
+    """
+    given: list[Verdict] = []
+    if arguments is not None:
+        given.append(Approve(_object(arguments)))
+    elif yes:
+        given.append(Approve())
+    if no is not None:
+        given.append(Deny(no))
+    if answer is not None:
+        given.append(Answer(answer))
+    if len(given) > 1:
+        raise ConfigurationError("one verdict can be given: `--yes`, `--arguments`, `--no` or `--answer`")
+    if not given:
+        if calls:
+            raise ConfigurationError("`--call` needs a verdict: `--yes`, `--arguments`, `--no` or `--answer`")
+        return None
+    return dict.fromkeys(calls, given[0]) if calls else given[0]
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"`--arguments` is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigurationError("`--arguments` must be one JSON object")
+    return cast("dict[str, Any]", value)
 
 
 def shown(call: ToolCall) -> str:

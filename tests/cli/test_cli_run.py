@@ -298,6 +298,6 @@ agent = Agent(Model(calls(("1", "hang", '{"key": "x"}'))), tools=[hang])
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     lines = err.decode().splitlines()
-    assert lines[-1] == "stopped in step 1"
+    assert lines[-1].startswith("stopped in step 1; go on with `agentkit resume ")
     assert [line for line in lines[:-1] if "run" not in line] == []  # the first line may not have got out
     assert out == b""
