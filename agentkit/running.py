@@ -8,6 +8,7 @@ until `settle` has had it written; nothing is begun before that.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import inspect
 from collections import deque
@@ -17,7 +18,7 @@ from typing import Any, TypeVar, cast
 
 from agentkit import threads
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
-from agentkit.errors import ConfigurationError
+from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.events import CallTools, Effect, Emit, Event
 from agentkit.loop import Limits, Say, adrive, drive
 from agentkit.messages import Entry, Image, Note, Part, Text, ToolCall, User
@@ -260,17 +261,42 @@ class Run:
             return None
         approve = cast("Approver", self.approve)
         said = self.performer.in_caller(lambda: approve(call))
-        return threads.run_on_shared_loop(_awaited(said)).result() if inspect.isawaitable(said) else said
+        return self._waited(said) if inspect.isawaitable(said) else said
+
+    def _waited(self, said: Awaitable[T]) -> T:
+        """Wait for what an async function says, until the run is stopped or its time is over."""
+        future = threads.run_on_shared_loop(_awaited(said))
+        stop = self.performer.request.stop
+        forget = stop.on_set(future.cancel) if stop is not None else None
+        try:
+            return future.result(self.performer.seconds_left())
+        except TimeoutError as error:
+            if future.done():
+                raise  # the function raised it
+            raise self.performer.out_of_time() from error
+        except concurrent.futures.CancelledError as error:
+            raise Cancelled("the run was stopped from outside") from error
+        finally:
+            future.cancel()
+            if forget is not None:
+                forget()
 
     async def _aask(self, call: ToolCall) -> Verdict | None:
         await self.keeper.settle()
         if not self._waits(call):
             return None
         approve = cast("Approver", self.approve)
-        if inspect.iscoroutinefunction(approve):
-            return cast("Verdict | None", await approve(call))
-        said: Any = await _in_thread(lambda: approve(call))  # it may well wait for somebody's keys
-        return await said if inspect.isawaitable(said) else said
+        scope = asyncio.timeout(self.performer.seconds_left())
+        try:
+            async with scope:
+                if inspect.iscoroutinefunction(approve):
+                    return cast("Verdict | None", await approve(call))
+                said: Any = await _in_thread(lambda: approve(call))  # it may well wait for somebody's keys
+                return await said if inspect.isawaitable(said) else said
+        except TimeoutError as error:
+            if scope.expired():
+                raise self.performer.out_of_time() from error
+            raise
 
     def _waits(self, call: ToolCall) -> bool:
         return any(call.id == one.id for one in self.transcript.waiting)

@@ -10,7 +10,7 @@ import threading
 import pytest
 from script import Script, calls, says
 
-from agentkit import Agent, Answer, Approve, ConfigurationError, Deny, Finished, tool
+from agentkit import Agent, Answer, Approve, ConfigurationError, Deny, Finished, LimitReached, Limits, tool
 from agentkit.approval import Pending
 from agentkit.events import Stamped
 from agentkit.events import dump as dump_event
@@ -231,6 +231,45 @@ def test_what_the_function_raises_ends_the_run_and_the_call_stays_open(asynchron
     with pytest.raises(ValueError, match="nobody") as caught:
         begin(agent, asynchronous)
     assert [call.id for call in caught.value.transcript.waiting] == ["b"]
+
+
+@ways
+def test_an_async_function_is_cancelled_when_the_time_of_the_run_is_over(asynchronous):
+    cancelled = threading.Event()
+
+    async def approve(call):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    agent = Agent(Script(calls(REFUND)), tools=Till().tools(), approve=approve, limits=Limits(seconds=0.1))
+    with pytest.raises(LimitReached, match="seconds") as caught:
+        begin(agent, asynchronous)
+    assert cancelled.wait(10)
+    assert [call.id for call in caught.value.transcript.waiting] == ["b"]
+
+
+def test_a_stream_that_is_closed_while_somebody_is_asked_ends_the_run_and_gives_its_session_back(tmp_path):
+    asked = threading.Event()
+
+    async def approve(call):
+        asked.set()
+        await asyncio.Event().wait()
+
+    session = Session("till", file=tmp_path / "s.db")
+    agent = Agent(Script(calls(REFUND), says("fine")), tools=Till().tools())
+    stream = agent.stream("go", session=session, approve=approve)
+
+    def close():
+        asked.wait(10)
+        stream.close()
+
+    closer = threading.Thread(target=close)
+    closer.start()
+    list(stream)
+    closer.join()
+    assert agent.run(None, session=session).pending[0].id == "b"
 
 
 @ways
