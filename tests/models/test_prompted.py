@@ -226,6 +226,65 @@ def test_calls_survive_being_written_and_read_however_the_reply_is_cut(called, r
     assert len({call.id for call in message.tool_calls}) == len(called)
 
 
+MARKERS = [
+    *("</tool_call>", "<tool_call>", "```", "```json\n", "<think>", "</think>", "</tool_response>", "<tool_response>"),
+    *(
+        "<｜tool▁calls▁begin｜>",
+        "<｜DSML｜invoke",
+        "</｜DSML｜parameter>",
+        "[TOOL_CALLS]",
+        "<|python_tag|>",
+        "Observation: ",
+    ),
+    *(
+        "<function=add>",
+        "</invoke>",
+        "<arg_key>",
+        "<escape>",
+        "Action: add\n",
+        "{",
+        "}",
+        "[",
+        '"',
+        "\\",
+        "'",
+        "`",
+        "\n",
+        "é",
+    ),
+]
+texts = st.lists(
+    st.sampled_from(MARKERS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4), max_size=5
+).map("".join)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.dictionaries(texts, any_json, max_size=3), min_size=1, max_size=4), st.integers(1, 50))
+def test_any_calls_survive_being_told_to_a_model_and_said_again_by_it(called, cut):
+    calls = tuple(ToolCall(f"c{n}", "add", json.dumps(one, ensure_ascii=n % 2 == 0)) for n, one in enumerate(called))
+    row = find("openai:m")[1]
+    said = Transcript(
+        [User("go"), Assistant("Well.", tool_calls=calls), *(ToolMessage(one.id, "add", "1") for one in calls)]
+    )
+    body = json.loads(Prompted(Chat()).encoder(row).encode(Request(transcript=said, tools=(add,)), stream=False))
+    told = next(one["content"] for one in body["messages"] if one["role"] == "assistant")
+    decoder = Prompted(Chat()).decoder(row, deltas=True, request=Request(transcript=said, tools=(add,)))
+    reply = event({"content": told}) + event({}, "stop") + b"data: [DONE]\n\n"
+    shown = [delta for at in range(0, len(reply), cut) for delta in decoder.feed(reply[at : at + cut])]
+    message = decoder.finish()
+    assert decoder.flaw() is None
+    assert [json.loads(call.arguments) for call in message.tool_calls] == called
+    assert (
+        "".join(one.text for one in [*shown, *decoder.rest()] if isinstance(one, TextDelta))
+        == message.text
+        == "Well.\n"
+    )
+
+
 entries = st.lists(
     st.one_of(
         st.builds(User, st.text(min_size=1, max_size=5)),

@@ -169,8 +169,12 @@ def _form(request: Request, settings: Settings) -> str:
 
 
 def _in_words(message: Assistant) -> Assistant:
-    """A message with calls as one whose text holds them."""
-    written = write((call.name, call.arguments) for call in message.tool_calls)
+    """A message with calls as one whose text holds them.
+
+    A `</think>` in a text of theirs is escaped, as JSON allows: said again by a model whose reasoning stands in the
+    text, it would make all before it a thought.
+    """
+    written = write((call.name, call.arguments.replace("</think>", "<\\/think>")) for call in message.tool_calls)
     return replace(message, text="\n".join(part for part in (message.text, written) if part), tool_calls=())
 
 

@@ -124,6 +124,14 @@ def test_a_text_without_calls_comes_out_unchanged(text: str, notations: frozense
         assert (reading.text, reading.cut) == (text, "")
 
 
+@settings(max_examples=30)
+@given(TEXTS, NOTATIONS)
+def test_a_text_is_read_alike_split_at_every_position(text: str, notations: frozenset[str]) -> None:
+    whole = read(text, TOOLS, notations)
+    for place in range(len(text) + 1):
+        same(text, notations, [place], whole)
+
+
 @given(TEXTS, st.lists(st.integers(0, 200), max_size=5))
 def test_a_text_that_can_name_no_tool_is_left_alone(text: str, cuts: list[int]) -> None:
     whole = read(text, {}, ALL)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from agentkit.models.dialects.notations.found import Found, Reading, merged
+from agentkit.models.dialects.notations.found import Found, Reading, TextCall, Unread
 from agentkit.models.dialects.notations.source import BLANKS
 
 _SEPARATORS = BLANKS + ";,"
@@ -28,8 +28,8 @@ Kind = Literal["text", "control", "call"]
 class Held:
     """The text of a reply as far as it was scanned.
 
-    What is held stands in three lists of one length, and pieces are known by their place: so a reply with very many of
-    them makes few objects for the garbage collector to go through.
+    What is held stands in three lists of one length, and pieces are known by their place; calls are kept as plain
+    tuples of texts. So a reply with very many of them makes few objects that the garbage collector goes through.
     """
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Held:
         self._shown: list[str] = []
         self._texts: list[str] = []
         self._kinds: list[Kind] = []
-        self._found: list[Found | None] = []
+        self._found: list[Found | tuple[str, ...] | None] = []  # a tuple has three texts for each call
         self._live = 0  # how many pieces hold calls, or what was begun as one
         self._newest = 0  # the place of the last of them
         self._alone: list[int] = []  # those that hold none if text follows
@@ -102,7 +102,7 @@ class Held:
         if found.unread:
             found = replace(found, unread=(replace(found.unread[0], text=text), *found.unread[1:]))
         self._newest = len(self._texts)
-        self._add("call", text, found)
+        self._add("call", text, found if found.unread else _flat(found.calls))
         self._live += 1
         self._alone.extend([self._newest] if found.alone else [])
         self._ticked.extend([self._newest] if ticked else [])
@@ -133,12 +133,17 @@ class Held:
         if not self._live:
             self._let_go()
         text = self.shown() + "".join(self._outside())
-        found = merged(
-            [found for found, kind in zip(self._found, self._kinds, strict=True) if found and kind == "call"]
-        )
-        return Reading(text, found.calls, found.unread, cut)
+        calls: list[TextCall] = []
+        unread: list[Unread] = []
+        for found, kind in zip(self._found, self._kinds, strict=True):
+            if kind == "call" and isinstance(found, Found):
+                calls.extend(found.calls)
+                unread.extend(found.unread)
+            elif kind == "call" and isinstance(found, tuple):
+                calls.extend(TextCall(*found[at : at + 3]) for at in range(0, len(found), 3))
+        return Reading(text, tuple(calls), tuple(unread), cut)
 
-    def _add(self, kind: Kind, text: str, found: Found | None) -> None:
+    def _add(self, kind: Kind, text: str, found: Found | tuple[str, ...] | None) -> None:
         self._kinds.append(kind)
         self._texts.append(text)
         self._found.append(found)
@@ -180,3 +185,8 @@ class Held:
                 yield from (one for what, one in between if what == "text")
             between.clear()
             after_call = kind == "call"
+
+
+def _flat(calls: Sequence[TextCall]) -> tuple[str, ...]:
+    """Name, arguments and notation of each call."""
+    return tuple(text for call in calls for text in (call.name, call.arguments, call.notation))
