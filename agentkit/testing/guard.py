@@ -38,7 +38,8 @@ class Watch:
 
     def refuse(self, host: object, port: object) -> NetworkForbidden:
         """The error for an address; it is noted, since the program may swallow it."""
-        place = f"{host}:{port}" if port else str(host)
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        place = f"{name}:{port}" if port else name
         text = (
             f"`{self.test}` wanted to reach `{place}`, and `agentkit_forbid_network` is on: use the fixture `sim` or"
             " `sim_server`, or mark the test `live`"
