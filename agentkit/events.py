@@ -188,6 +188,19 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitNear:
+    """Four fifths of a limit of the run are used up; told once for each limit.
+
+    Attributes:
+        limit: Which one, by its field in `Limits`.
+        used: How much is used up, as a part of the limit, e.g. 0.85.
+    """
+
+    limit: str
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
 
@@ -239,6 +252,7 @@ Event = (
     | Queued
     | Restarted
     | Continued
+    | LimitNear
     | Warned
     | FellBack
     | Finished

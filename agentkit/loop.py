@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from agentkit.errors import ConfigurationError, LimitReached
-from agentkit.events import CallModel, CallTools, Effect, Emit, Review
+from agentkit.events import CallModel, CallTools, Effect, Emit, LimitNear, Review
 from agentkit.ledger import Ledger
 from agentkit.messages import Assistant, Entry, ToolMessage
 from agentkit.money import Money
@@ -21,6 +21,9 @@ from agentkit.transcript import Transcript
 
 Say = Callable[[Entry], None]
 """Writes a message or note down, then shows it."""
+
+NEAR = Decimal("0.8")
+"""The part of a limit from which on it is near."""
 
 Perform = Callable[[Effect, Say], None]
 APerform = Callable[[Effect, Say], Awaitable[None]]
@@ -141,25 +144,50 @@ def _check(
         )
 
 
+def near(transcript: Transcript, limits: Limits, told: set[str], effect: Effect) -> list[LimitNear]:
+    """The limits of which four fifths are used up, but for those in `told`, which takes them in.
+
+    Steps and tokens are looked at, calls and money, before the model is asked; time is not said in the transcript.
+    """
+    if not isinstance(effect, CallModel):
+        return []
+    money = limits.money
+    spent = (
+        ("steps", transcript.steps, limits.steps),
+        ("tool_calls", transcript.tool_calls, limits.tool_calls),
+        ("tokens", transcript.usage.total_tokens, limits.tokens),
+        ("cost", transcript.cost.within(money.currency) if money else 0, money.amount if money else None),
+    )
+    found = [
+        LimitNear(name, round(float(used / limit), 3))
+        for name, used, limit in spent
+        if limit and name not in told and used >= NEAR * limit
+    ]
+    told.update(one.limit for one in found)
+    return found
+
+
 def drive(transcript: Transcript, perform: Perform, say: Say, show: Emit | None, limits: Limits) -> None:
     """Run to the end in the calling thread. `say` must append to `transcript` before it shows anything."""
-    said = -1
+    said, told = -1, set[str]()
     while said != transcript.said:
         said = transcript.said
         if (effect := decide(transcript, limits)) is None:
             return
         if show is not None:
-            show(effect)
+            for event in (effect, *near(transcript, limits, told, effect)):
+                show(event)
         perform(effect, say)
 
 
 async def adrive(transcript: Transcript, perform: APerform, say: Say, show: Emit | None, limits: Limits) -> None:
     """The same on the running event loop."""
-    said = -1
+    said, told = -1, set[str]()
     while said != transcript.said:
         said = transcript.said
         if (effect := decide(transcript, limits)) is None:
             return
         if show is not None:
-            show(effect)
+            for event in (effect, *near(transcript, limits, told, effect)):
+                show(event)
         await perform(effect, say)

@@ -5,8 +5,10 @@ from script import Script, calls, go, says, ways
 
 from agentkit import Agent, LimitReached, Limits, tool
 from agentkit.errors import ConfigurationError
-from agentkit.events import Repeated
-from agentkit.messages import Note, ToolMessage, User
+from agentkit.events import CallModel, LimitNear, Repeated, Review
+from agentkit.loop import near
+from agentkit.messages import Assistant, Note, ToolMessage, Usage, User
+from agentkit.money import Cost, Money
 from agentkit.transcript import Transcript
 
 
@@ -72,3 +74,24 @@ def test_parallel_calls_are_counted_once_for_each_reply_and_other_calls_break_no
 def test_a_number_of_repeats_that_would_end_every_run_is_refused(repeats):
     with pytest.raises(ConfigurationError, match="repeats"):
         Limits(repeats=repeats)
+
+
+@ways
+def test_a_limit_that_is_near_is_told_once(way):
+    agent, _ = polling(9, result=str)
+    events = []
+    go(agent, way, "Wait for it.", limits=Limits(steps=10, tool_calls=20), on_event=events.append)
+    assert [one for one in events if isinstance(one, LimitNear)] == [LimitNear("steps", 0.8)]
+    assert isinstance(events[[type(one) for one in events].index(LimitNear) - 1], CallModel)
+
+
+def test_each_limit_is_near_from_four_fifths_on():
+    usage, cost = Usage(70, 9, requests=1), Cost((Money.of("0.79 USD"),))
+    transcript = Transcript([User("go"), Assistant("", usage=usage, cost=cost)])
+    limits, told = Limits(steps=5, tokens=100, cost="1 USD"), set()
+    assert near(transcript, limits, told, CallModel()) == []
+    transcript.append(Assistant("", usage=Usage(10, 1, requests=1), cost=Cost((Money.of("0.06 USD"),))))
+    assert near(transcript, limits, told, Review()) == []
+    assert near(transcript, limits, told, CallModel()) == [LimitNear("tokens", 0.9), LimitNear("cost", 0.85)]
+    assert near(transcript, limits, told, CallModel()) == []
+    assert near(transcript, Limits(steps=None), set(), CallModel()) == []
