@@ -51,7 +51,7 @@ def sim(request: pytest.FixtureRequest) -> Sim:
     try:
         made = Sim(*marker.args, **marker.kwargs) if marker else Sim()
     except (ConfigurationError, TypeError) as error:
-        pytest.fail(f"`@pytest.mark.sim` of `{request.node.nodeid}`: {error}", pytrace=False)
+        raise _failed(f"`@pytest.mark.sim` of `{request.node.nodeid}`: {error}") from None
     request.node.stash[_SIM] = made
     return made
 
@@ -69,7 +69,7 @@ def sim_server(sim: Sim) -> Iterator[SimServer]:
         try:
             url = stack.enter_context(running(sim))
         except ConfigurationError as error:
-            pytest.fail(f"the fixture `sim_server` cannot serve: {error}", pytrace=False)
+            raise _failed(f"the fixture `sim_server` cannot serve: {error}") from None
         yield SimServer(url, sim)
 
 
@@ -82,7 +82,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         try:
             made.check()
         except AssertionError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise _failed(str(error)) from None
+
+
+def _failed(text: str) -> BaseException:
+    """The failure of a test that is told in these words alone."""
+    return pytest.fail.Exception(text, pytrace=False)
 
 
 class _Guarding:
@@ -115,4 +120,4 @@ def _guarded(item: pytest.Item) -> Generator[None]:
                 error.add_note(watch.refused[0])
             raise
     if watch.refused:  # the program swallowed what it was told
-        pytest.fail(watch.refused[0], pytrace=False)
+        raise _failed(watch.refused[0])
