@@ -70,19 +70,25 @@ def _message(message: Message, *, with_reasoning: bool) -> Iterable[str]:
     text = message.text or ""
     if message.role == "assistant":
         reasoning = message.reasoning if with_reasoning else None
-        said = _said(text, message.calls or (), reasoning)
+        calls = message.calls or ()
+        size = len(text) + len(reasoning or "") + sum(len(call.arguments) for call in calls)
+        said = (_kept_said if size <= _SHORT else _said)(text, calls, reasoning)
         return said if message.prefix else (*said, _END)
     if message.role == "tool":
         return (*_RESULT, *tokens.kept(text))
     return (_USER, *tokens.kept(text))
 
 
-@lru_cache(maxsize=256)
 def _said(text: str, calls: tuple[Call, ...], reasoning: str | None) -> tuple[str, ...]:
     calls = tuple(Call(call.name, call.arguments) for call in calls)
     thinking = reasoning is not None
     pieces = plan.write(Plan(text, calls, reasoning or ""), thinking=thinking, budget=_ALL).pieces
     return (_ASSISTANT, _THINK if thinking else _THOUGHT, *reply_tokens(pieces))
+
+
+_SHORT = 8_192
+"""Up to how many characters a message of the model is remembered."""
+_kept_said = lru_cache(maxsize=256)(_said)
 
 
 def reply_tokens(pieces: Iterable[Piece]) -> list[str]:

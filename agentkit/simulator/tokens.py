@@ -48,7 +48,7 @@ def split(text: str) -> list[str]:
     found = _matched(words[0])
     known = list(map(_words.get, words[1:]))
     if None in known:
-        known = [_word(word) if tokens is None else tokens for word, tokens in zip(words[1:], known, strict=True)]
+        known = [_words.get(word) or _word(word) for word in words[1:]]
     found.extend(chain.from_iterable(cast("list[tuple[str, ...]]", known)))
     return found
 

@@ -6,7 +6,8 @@ Each workload runs for so many seconds (5 unless said otherwise). Every reply is
 answers, by a number that must come back: none may be lost, and none may be another's. What is told is the process's
 own CPU time for a completion, from `/proc`, so it needs Linux, and the time in which half and 99 of 100 replies came.
 The exit status is 1 where a completion costs more than 2.5 ms or a reply is wrong; a busy machine costs more, so look
-twice. `wrk` is a package of most systems (`apt-get install wrk`); without it 64 threads of Python ask one after the
+twice. The last workload is told and not held to that: 5,000 tokens in one message that nobody has sent before must be
+cut into tokens and read by the stand-in. `wrk` is a package of most systems (`apt-get install wrk`); without it 64 threads of Python ask one after the
 other, which is slower for them and the same for the simulator.
 """
 
@@ -121,7 +122,7 @@ def main(arguments: list[str]) -> int:
     bad = False
     for workload, what in workloads.items():
         cost, found = measured(workload, seconds)
-        bad = bad or cost > MOST_MS or bool(found.wrong or found.lost) or not found.answered
+        bad = bad or (cost > MOST_MS and workload != "fresh") or bool(found.wrong or found.lost) or not found.answered
         figures = f"{found.answered:8}{found.wrong:7}{found.lost:6}{cost:11.2f}{found.half:8.0f}{found.most:8.0f}"
         write(f"{workload:26}{figures}  {what}\n")
         sys.stdout.flush()

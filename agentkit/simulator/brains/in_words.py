@@ -139,7 +139,8 @@ def in_words(turn: Turn) -> tuple[Told | None, Turn]:
     for place, message in enumerate(turn.messages):
         if message.role == "assistant":
             break
-        told = _told(message.text or "")
+        text = message.text or ""
+        told = _told(text) if "tools:" in text else None  # long texts are neither searched for forms nor remembered
         if told is not None:
             return told, _natively(turn, place, told)
     return None, turn
@@ -168,8 +169,6 @@ def _wants_object(text: str) -> bool:
 @lru_cache(maxsize=64)
 def _told(text: str) -> Told | None:
     """What a message says of tools; `None` where that is nothing, or no form of a call is given."""
-    if "tools:" not in text:  # found out before long texts are searched for forms
-        return None
     listed, form = _LIST.search(text), _OBJECT.search(text)
     if listed is None or form is None:
         return None
