@@ -126,7 +126,7 @@ class HttpModel(Beyond):
         return Post(
             url=f"{address}/chat/completions",
             headers=self.headers(request.settings.extra_headers),
-            body=sending.body,
+            body=sending.sent,
             patience=patience,
             stop=request.stop,
         )

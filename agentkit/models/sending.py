@@ -95,7 +95,8 @@ class Sending:
         self.thinks = self.row.thinks(asked_to_think(request.settings))
         self.stream = self.row.streams(asked=request.stream, thinks=self.thinks)
         self.bill = Bill(manner.name, request, manner.date)
-        self.full = self.body = self._encode()  # `full` is the request as it should be, `body` as money lets it be sent
+        self.body = self._encode()
+        self.sent = b""  # the body, with as much room for the answer as there is money for
         self.decoder: Decoder | None = None
 
     def _choose(self) -> Dialect:
@@ -120,10 +121,10 @@ class Sending:
     def begin(self) -> Patience:
         """The next attempt begins; how long it may take."""
         self.decoder = None
-        body = self.bill.open(self.full, self.row, self._room(), thinks=self.thinks)
-        if body is None:
+        sent = self.bill.open(self.body, self.row, self._room(), thinks=self.thinks)
+        if sent is None:
             raise self._out_of_money(self.part)
-        self.body = body
+        self.sent = sent
         self.attempts += 1
         self.shown = False
         self.began = time.monotonic()
@@ -235,7 +236,7 @@ class Sending:
         said, problem = flaw
         transcript = Transcript([*self.request.transcript, Assistant(said), User(problem, by="dialect")])
         encoder = self.dialect.encoder(self.row)  # one of its own: these two are not part of the run
-        self.full = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
+        self.body = encoder.encode(replace(self.request, transcript=transcript), stream=self.stream)
         self.kept += message.text
         if self.request.emit is not None:
             self.request.emit(Retried(self.attempts, 0.0, problem))
@@ -280,7 +281,7 @@ class Sending:
         room = 2 * max(BUDGET // 2, used, settings.max_tokens or 0)
         room = min(room, self.row.output or room)
         self.request = replace(self.request, settings=replace(settings, max_tokens=room))
-        self.full = self._encode()
+        self.body = self._encode()
         return True
 
     def _goes_on(self, message: Assistant) -> bool:
@@ -295,7 +296,7 @@ class Sending:
             return False
         self.part = whole
         self.before = self.attempts  # the rest is a request of its own
-        self.full = self._encode()
+        self.body = self._encode()
         if self.request.emit is not None:
             self.request.emit(Continued(whole.continued + 1))
         return True
@@ -356,7 +357,7 @@ class Sending:
         if prompted is None or self.dialect is prompted or not self.request.tools or not no_tools(error):
             return False
         self.dialect = prompted
-        self.full = self._encode()
+        self.body = self._encode()
         self._tell(0.0, f"{error}; from here on the tools are told in words")
         return True
 
@@ -365,7 +366,7 @@ class Sending:
         if self.row is not self.manner.row or (found := flipped(self.row, error)) is None:
             return False
         self.row, warning = found
-        self.full = self._encode()
+        self.body = self._encode()
         self.manner.learn(self.row)
         self.request.warn(warning)
         self._tell(0.0, f"{type(error).__name__}: {error}")
