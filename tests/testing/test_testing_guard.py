@@ -398,24 +398,6 @@ def test_every_test_is_kept_from_the_network_but_those_marked_live(pytester, opt
     assert "ResourceWarning" not in printed
 
 
-def test_the_guard_works_in_a_pytest_within_this_process_and_ends_with_it(pytester):
-    project.ini(pytester, guard=True)
-    pytester.makepyfile(
-        """
-        import socket
-
-        def test_far():
-            socket.create_connection(("192.0.2.1", 443))
-        """
-    )
-    with forbidden("outer") as outer:
-        done = pytester.inline_run("-p", "agentkit.testing.plugin", "-p", "no:timeout", "-p", "no:randomly")
-        assert [len(kind) for kind in done.listoutcomes()] == [0, 0, 1]
-        with pytest.raises(NetworkForbidden, match="`outer` wanted"):
-            socket.create_connection(FAR)
-    assert len(outer.refused) == 1
-
-
 FREE = """
 import socket, sys
 import pytest
