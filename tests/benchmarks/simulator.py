@@ -7,8 +7,8 @@ answers, by a number that must come back: none may be lost, and none may be anot
 own CPU time for a completion, from `/proc`, so it needs Linux, and the time in which half and 99 of 100 replies came.
 The exit status is 1 where a completion costs more than 2.5 ms or a reply is wrong; a busy machine costs more, so look
 twice. The last workload is told and not held to that: 5,000 tokens in one message that nobody has sent before must be
-cut into tokens and read by the stand-in. `wrk` is a package of most systems (`apt-get install wrk`); without it 64 threads of Python ask one after the
-other, which is slower for them and the same for the simulator.
+cut into tokens and read by the stand-in. `wrk` is a package of most systems (`apt-get install wrk`); without it 64
+threads of Python ask one after the other, which is slower for them and the same for the simulator.
 """
 
 from __future__ import annotations

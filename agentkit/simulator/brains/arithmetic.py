@@ -61,11 +61,8 @@ _LIST = re.compile(
 )
 
 _SIGNS = (
-    (
-        "multiplied times × · x",
-        r"\bmultiplied\s+(?:by|with)\b|(?<=[\d)])\s*(?:\btimes\b|[×·]|\bx\b)\s*(?=[\d(-])",
-        " * ",
-    ),
+    ("multiplied", r"\bmultiplied\s+(?:by|with)\b", " * "),
+    ("times × · x", r"(?<=[\d)])\s*(?:\btimes\b|[×·]|\bx\b)\s*(?=[\d(-])", " * "),
     ("divided ÷", r"\bdivided\s+by\b|÷", " / "),
     ("power **", r"\b(?:raised\s+)?to\s+the\s+power\s+of\b|\*\*", " ^ "),
     ("plus", r"(?<=[\d)])\s*\bplus\b\s*(?=[\d(-])", " + "),
