@@ -211,7 +211,13 @@ def served():
 
 
 @pytest.mark.parametrize(
-    ("way", "transport"), [("run", "httpx"), ("arun", "httpx"), ("arun", "aiohttp"), ("astream", "aiohttp")]
+    ("way", "transport"),
+    [
+        ("run", "httpx"),
+        ("arun", "aiohttp"),
+        pytest.param("arun", "httpx", marks=pytest.mark.slow),
+        pytest.param("astream", "aiohttp", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("name", [name for name, rule in ROWS.items() if on_the_way(rule)])
 def test_on_a_socket_it_comes_to_the_same_on_every_transport(name, way, transport, served):
