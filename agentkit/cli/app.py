@@ -274,6 +274,36 @@ def models(
 
 
 @app.command()
+def doctor(
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="[URL", help="The address that `/chat/completions` is added to.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL]", help="The model's name there.", show_default=False)
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="The variable that holds the key; else OPENAI_API_KEY.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the provider in the row.")] = None,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Add the row to this catalog of yours.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON.")] = False,
+) -> None:
+    """Check the installation; or find out, by about a dozen small requests, what an endpoint can do.
+
+    What was found is a row for a catalog of yours. The requests cost what they cost there: a few thousand tokens.
+    """
+    from agentkit.cli import doctor
+
+    if url is None:
+        _end(lambda: doctor.installation(json=json))
+    if model is None:
+        raise typer.BadParameter("a model is wanted behind the address")
+    asked = doctor.Endpoint(url, model, key, name)
+    _end(lambda: doctor.endpoint(asked, write, json=json))
+
+
+@app.command()
 def sim(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",

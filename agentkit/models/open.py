@@ -149,6 +149,11 @@ def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> F
     return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
 
 
+def variable(name: str) -> str:
+    """What a variable of the environment holds, without blanks around it; `""` where it is not set."""
+    return os.environ.get(name, "").strip()
+
+
 def default_model() -> str:
     """The name in `$AGENTKIT_MODEL`.
 
