@@ -32,7 +32,7 @@ NAMES = [
     "sim:lkeap:deepseek-v3.1-terminus",
     "sim:evolink:deepseek-reasoner",
 ]
-REFUSED = {"tools", "tool_choice", "parallel_tool_calls", "response_format", "logprobs", "top_logprobs"}
+REFUSED = {"tools", "tool_choice", "parallel_tool_calls", "logprobs", "top_logprobs"}
 NO_SYSTEM = {"sim:deepseek-r1:deepseek-reasoner", "sim:lkeap:deepseek-r1"}
 WAYS = ["run", "arun", "stream", "astream"]
 
@@ -44,7 +44,8 @@ def strict(name):
         body = json.loads(exchange.body)
         wrong = sorted(REFUSED & body.keys())
         if name != "sim:lkeap:deepseek-v3.1-terminus":
-            wrong += sorted({"temperature", "top_p", "frequency_penalty", "presence_penalty"} & body.keys())
+            more = {"temperature", "top_p", "frequency_penalty", "presence_penalty", "response_format"}
+            wrong += sorted(more & body.keys())
         roles = [message["role"] for message in body["messages"]]
         wrong += ["system"] if name in NO_SYSTEM and "system" in roles else []
         wrong += ["reasoning_content"] if any("reasoning_content" in one for one in body["messages"]) else []
