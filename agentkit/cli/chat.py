@@ -16,7 +16,7 @@ from agentkit.agent import Agent
 from agentkit.cli.chat_screen import ChatScreen
 from agentkit.cli.exit import DONE, WAITING, paragraph
 from agentkit.cli.reading import Reader, reader
-from agentkit.cli.show import console_for, tokens
+from agentkit.cli.show import console_for, count, money, tokens
 from agentkit.cli.talk import COMMANDS, Command, Talk, UnderWay, read, stopped
 from agentkit.cli.text import clean, one_line
 from agentkit.cli.verdicts import Asker
@@ -207,8 +207,7 @@ class Chat:
         self.tell(f"stopped {where}; what was said is kept: /go goes on, /undo takes the prompt back, or say more")
 
     def _finished(self, result: Result[Any]) -> int | None:
-        self.talk.usage += result.usage
-        self.talk.runs += 1
+        self.talk.count(result.usage, result.cost)
         if not result.pending:
             return None
         if not self.terminal:
@@ -249,8 +248,11 @@ class Chat:
             self.tell(self.talk.model or self._model or "the agent's own; it is named when it answers")
 
     def _do_usage(self, _: Command) -> None:
-        usage = self.talk.usage
-        self.tell(f"{self.talk.runs} runs · {usage.requests} requests · {tokens(usage)}")
+        talk = self.talk
+        told = [count(talk.runs, "run"), count(talk.usage.requests, "request"), tokens(talk.usage), *money(talk.cost)]
+        if talk.unpriced:
+            told.append(f"the price of {count(talk.unpriced, 'run')} is not known")
+        self.tell(" · ".join(told))
 
     def _do_think(self, asked: Command) -> None:
         if asked.rest in ("on", "off"):

@@ -193,7 +193,7 @@ def _add(path: Path, row: str, asked: Endpoint) -> None:
 def _use(asked: Endpoint, url: str, write: Path | None) -> str:
     name = _name(asked).strip('"')
     if write is None:
-        return f"`--write FILE` puts this row into a catalog of yours; without one, `openai:{asked.model}` goes there"
+        return "`--write FILE` adds this row to a catalog of yours"
     return f"now `AGENTKIT_CATALOG={write} agentkit chat -m {name}:{asked.model}` speaks to {url}"
 
 

@@ -37,8 +37,12 @@ from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, Usage
 from agentkit.result import Result
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.console import Console
     from rich.text import Text
+
+    from agentkit.money import Cost
 
 INDENT = 11
 """Columns before what is said: step, word and their spaces."""
@@ -229,9 +233,12 @@ class Screen:
                 )
 
     def _sum_up(self, result: Result[object]) -> None:
-        calls = _count(self._calls, "call") + (f" (up to {self._at_once} at once)" if self._at_once > 1 else "")
+        calls = count(self._calls, "call") + (f" (up to {self._at_once} at once)" if self._at_once > 1 else "")
         seconds = f"{self._clock() - self._began:.1f} s"
-        self._line(" · ".join([_count(result.steps, "step"), calls, tokens(result.usage), seconds]), style="dim")
+        self._line(
+            " · ".join([count(result.steps, "step"), calls, tokens(result.usage), *money(result.cost), seconds]),
+            style="dim",
+        )
 
     def _head(self, word: str, style: str = "") -> Text:
         from rich.text import Text
@@ -266,6 +273,24 @@ def tokens(usage: Usage) -> str:
     return f"{usage.prompt_tokens:,} tokens in{hit}, {usage.completion_tokens:,} out"
 
 
+def money(cost: Cost | None) -> list[str]:
+    """Money as a line tells it: `0.0011 USD (0.0013 saved by the cache)`, for each currency; none where it is unknown."""
+    if cost is None:
+        return []
+    saved = {one.currency: one.amount for one in cost.saved}
+    told: list[str] = []
+    for one in cost.amounts:
+        less = saved.get(one.currency, 0)
+        told.append(
+            f"{_amount(one.amount)} {one.currency}" + (f" ({_amount(less)} saved by the cache)" if less else "")
+        )
+    return told
+
+
+def _amount(amount: Decimal | int) -> str:
+    return f"{amount:.6f}".rstrip("0").rstrip(".")
+
+
 def _cause(trace: str) -> str:
     """What a traceback comes down to: the exception, and where it was raised."""
     last = trace.strip().rpartition("\n")[2]
@@ -276,5 +301,6 @@ def _cause(trace: str) -> str:
     return f"{one_line(last, 200)}, {PurePath(path).name}:{line}"
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """A number of things: `1 call`, `2 calls`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

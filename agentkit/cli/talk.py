@@ -10,6 +10,7 @@ from agentkit.calls import interrupted
 from agentkit.errors import ConfigurationError
 from agentkit.events import Event, ToolFinished, ToolStarted
 from agentkit.messages import Assistant, Entry, ToolCall, Usage, User
+from agentkit.money import Cost
 from agentkit.transcript import Transcript
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -117,6 +118,8 @@ class Talk:
         model: The model in place of the agent's; `None` for the agent's own.
         unfolded: Whether reasoning is shown as it comes.
         usage: The tokens of all runs of this chat.
+        cost: What they cost, as far as it is known.
+        unpriced: How many runs cost what is not known.
         runs: How many runs there were.
     """
 
@@ -126,11 +129,20 @@ class Talk:
     number: int = 0
     usage: Usage = field(default_factory=Usage)
     runs: int = 0
+    cost: Cost = field(default_factory=Cost)
+    unpriced: int = 0
 
     @property
     def branch(self) -> Branch:
         """The conversation under way."""
         return self.branches[self.number]
+
+    def count(self, usage: Usage, cost: Cost | None) -> None:
+        """Count a run in."""
+        self.runs += 1
+        self.usage += usage
+        self.cost += cost or Cost()
+        self.unpriced += cost is None
 
     def fork(self, end: int, session: str | None = None) -> Branch:
         """Go on in a copy of the conversation that holds its first `end` entries."""

@@ -228,7 +228,7 @@ def test_off_a_terminal_each_line_is_a_prompt_and_nothing_is_a_command_to_a_scre
     assert done.stdout.splitlines()[0] == "Paris: 11 °C, light rain."
     assert "16 °C, clear" in done.stdout
     assert "›" not in done.stdout + done.stderr
-    assert "1 runs · 2 requests" in done.stderr
+    assert "1 run · 2 requests" in done.stderr
     assert "weather: Weather forecast for a city." in done.stderr
     assert "sim:deepseek-flash\n" in done.stderr
     assert not CONTROL.search(done.stdout + done.stderr)

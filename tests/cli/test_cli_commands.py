@@ -27,11 +27,45 @@ finally:
 """
 
 
+COMMANDS = "demo run chat resume approve show fork sessions tools models doctor sim".split()
+OFF_A_TERMINAL = [
+    (["demo"], 0),
+    (["run", "examples/weather.py", "Weather in Oslo?"], 0),
+    (["run", "examples/weather.py", "Weather in Oslo?", "--json"], 0),
+    (["run", "nosuch.py", "Hi"], 2),
+    (["chat", "examples/weather.py"], 0),
+    (["resume", "examples/weather.py", "nosuch"], 2),
+    (["approve", "examples/weather.py", "nosuch", "--yes"], 2),
+    (["show", "nosuch"], 2),
+    (["fork", "nosuch", "new"], 2),
+    (["sessions"], 0),
+    (["sessions", "delete", "nosuch"], 2),
+    (["tools", "examples/weather.py"], 0),
+    (["tools", "check", "examples/weather.py"], 0),
+    (["models"], 0),
+    (["models", "deepseek:deepseek-flash"], 0),
+    (["doctor"], 0),
+    (["doctor", "http://127.0.0.1:9", "any"], 5),
+    (["sim", "--list-faults"], 0),
+    (["nosuch"], 2),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arguments", "code"), OFF_A_TERMINAL, ids=lambda value: str(value)[:60])
+def test_off_a_terminal_no_command_writes_control_codes_and_each_has_its_code(arguments, code):
+    done = agentkit(*arguments, stdin="Weather in Paris?\n" if arguments[0] == "chat" else "")
+    assert done.returncode == code, done.stderr
+    assert not CONTROL.search(done.stdout + done.stderr)
+    assert "Traceback" not in done.stderr
+    assert set(COMMANDS) <= {tried[0] for tried, _ in OFF_A_TERMINAL}
+
+
 def test_help_names_every_command_and_loads_nothing_but_typer():
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == 0
     assert done.stderr == ""
-    for command in ("demo", "run", "tools", "models", "sim"):
+    for command in COMMANDS:
         assert re.search(rf"^  {command} +\w", done.stdout, re.M)
 
 
@@ -66,7 +100,9 @@ def test_the_demo_off_a_terminal_shows_each_step_in_plain_lines():
     assert words == ["think", "start", "start", "done", "done", "think", "answer"]
     assert 'weather(city="Paris") → 18 °C, light rain' in done.stdout
     assert re.search(
-        r"^2 steps · 2 calls \(up to 2 at once\) · [\d,]+ tokens in.*, [\d,]+ out · \d\.\d s$", done.stdout, re.M
+        r"^2 steps · 2 calls \(up to 2 at once\) · [\d,]+ tokens in.*, [\d,]+ out · 0\.\d+ USD.* · \d\.\d s$",
+        done.stdout,
+        re.M,
     )
     assert "Try next" in done.stdout
 
