@@ -8,15 +8,16 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Annotated, Any, Generic
 
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
 from agentkit.calls import interrupted, lost
-from agentkit.errors import ConfigurationError
+from agentkit.delegating import Lent, Within
+from agentkit.errors import ConfigurationError, ToolError
 from agentkit.events import Emit
 from agentkit.history import mended
 from agentkit.loop import Limits
-from agentkit.messages import Entry, Note
+from agentkit.messages import Entry, Note, ToolCall
 from agentkit.models.request import Model, Request, Settings
 from agentkit.output import CORRECTIONS, Check, Output, with_output
 from agentkit.perform import Performer
@@ -360,6 +361,45 @@ class Agent(Generic[OutputT]):
         self._checks.append(function)
         return function
 
+    def as_tool(
+        self, *, name: str | None = None, description: str | None = None, limits: Limits | None = None, **options: Any
+    ) -> Tool[..., Any]:
+        """The agent as a tool for other agents: it is asked in words, and its answer is the result.
+
+        Each call is a run of its own, without the conversation around it. It gets the `context` of the run that calls
+        it, asks for verdicts where that one does, spends from the same money and ends with the same time at the
+        latest. Its usage and cost count in the outer run; its events are there as `Nested`.
+
+        Args:
+            name: The tool's name; by default the agent's.
+            description: What the model is told of it.
+            limits: What one call may spend, in place of the agent's.
+            options: Further options of `tool`, such as `timeout`.
+
+        Raises:
+            ConfigurationError: An option that cannot be.
+        """
+
+        async def ask(
+            prompt: Annotated[str, "What is asked, with all that must be known to answer."], context: Context[Any]
+        ) -> Any:
+            within = context.within or Within(Lent(), ToolCall(context.call_id, self.name, ""), None)
+            asked = Asked(
+                prompt=prompt,
+                context=context.value,
+                limits=limits,
+                on_event=within.heard,
+                approve=within.lent.approve,
+                lent=within.lent,
+            )
+            result = await self._prepare(asked, Transcript()).adrive()
+            if result.pending:
+                names = ", ".join(f"`{call.name}`" for call in result.pending)
+                raise ToolError(f"it could not go on: nobody is there who could approve its call of {names}")
+            return result.output
+
+        return Tool(ask, name=name or self.name, description=description or f"Ask the agent `{self.name}`.", **options)
+
     @contextlib.contextmanager
     def override(
         self,
@@ -407,9 +447,10 @@ class Agent(Generic[OutputT]):
             restart=asked.restart,
             emit=None if asked.on_event is None else keeper.show,
             stop=asked.stop,
-            deadline=None if limits.seconds is None else time.monotonic() + limits.seconds,
-            ledger=limits.ledger(),
+            deadline=_sooner(asked.lent.deadline, limits.seconds),
+            ledger=limits.ledger(asked.lent.ledger),
         )
+        approve = asked.approve or self.approve
         performer = Performer(
             answering,
             request,
@@ -419,9 +460,10 @@ class Agent(Generic[OutputT]):
             output=self._goal,
             group=group if group.changes else None,
             parallel=self.parallel,
+            lent=Lent(request.ledger, request.deadline, approve),
         )
         loaded = len(taken.entries) if taken is not None else 0
-        return Run(transcript, performer, limits, keeper, asked.approve or self.approve, loaded, told)
+        return Run(transcript, performer, limits, keeper, approve, loaded, told)
 
     def _recall(
         self, asked: Asked, transcript: Transcript, taken: Held | None, tools: Mapping[str, Tool[..., Any]]
@@ -455,6 +497,14 @@ class Agent(Generic[OutputT]):
         if name not in self._opened:
             self._opened[name] = open_model(name)
         return self._opened[name]
+
+
+def _sooner(deadline: float | None, seconds: float | None) -> float | None:
+    """The end of a run's time: that of the run around it, or in so many seconds."""
+    if seconds is None:
+        return deadline
+    own = time.monotonic() + seconds
+    return own if deadline is None else min(own, deadline)
 
 
 def _kept(history: History | Pending | None) -> History:

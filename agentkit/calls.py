@@ -11,12 +11,13 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentkit.delegating import Lent, Within
 from agentkit.errors import Cancelled, ToolError
-from agentkit.events import CallTools, Emit, Repaired, ToolFinished, ToolStarted, Warned
+from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, ToolStarted, Warned
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
@@ -70,6 +71,8 @@ class Calls:
         value: What the caller gave as `context=`.
         final: The tool whose answer ends the run; `None` where there is none.
         show: Takes events; `None` when nobody looks.
+        lent: What runs that the tools begin have of this one.
+        nested: Takes the events of such runs, in their threads; `None` when nobody looks.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Calls:
         value: Any = None,
         final: Tool[..., Any] | None = None,
         show: Emit | None = None,
+        lent: Lent = Lent(),
     ) -> None:
         self.transcript = transcript
         self.tools = tools
@@ -88,6 +92,9 @@ class Calls:
         self.value = value
         self.final = final
         self.show = show
+        self.lent = lent
+        self.nested: Callable[[Nested], object] | None = None
+        self._within: dict[str, Within] = {}
 
     # Before a call runs.
 
@@ -221,6 +228,7 @@ class Calls:
             tool_name=call.name,
             attempt=attempt,
             idempotency_key=f"{run or self.run}/{position}/{call.id}",
+            within=self._within.setdefault(call.id, Within(self.lent, call, self.nested)),
         )
 
     # After it.
@@ -244,6 +252,8 @@ class Calls:
         message = told.message
         if self.final is ready.tool and message.ok:
             message = replace(message, final=True)
+        if (within := self._within.pop(call.id, None)) is not None and (spent := within.note()) is not None:
+            say(spent)
         say(message)
         if told.warning:
             logger.warning("%s", told.warning)

@@ -233,6 +233,21 @@ class Finished:
     result: Result[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """An event of a run within this one: of an agent that was called as a tool.
+
+    Attributes:
+        call: The id of the call.
+        tool: The tool's name.
+        event: What happened there.
+    """
+
+    call: str
+    tool: str
+    event: Event
+
+
 Event = (
     Effect
     | TextDelta
@@ -243,6 +258,7 @@ Event = (
     | Assistant
     | ToolMessage
     | Note
+    | Nested
     | Salvaged
     | Repeated
     | Repaired
@@ -314,8 +330,22 @@ def dump(stamped: Stamped) -> bytes:
     """
     kind = type(stamped.event)
     head = {"run": stamped.run, "step": stamped.step, "seq": stamped.seq, "event": kind.__name__}
-    data = messages.write(_adapter(kind), stamped.event, fallback=repr)
-    return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"data":' + data + b"}"
+    return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"data":' + _data(stamped.event) + b"}"
+
+
+def _data(event: Event) -> bytes:
+    """The fields of an event as a JSON object."""
+    if not isinstance(event, Nested):
+        return messages.write(_adapter(type(event)), event, fallback=repr)
+    head = {"call": event.call, "tool": event.tool, "event": type(event.event).__name__}
+    return json.dumps(head, separators=(",", ":"))[:-1].encode() + b',"data":' + _data(event.event) + b"}"
+
+
+def _event(kind: str, data: Any) -> Event:
+    """The event that `_data` wrote, from its JSON value."""
+    if kind == Nested.__name__:
+        return Nested(str(data["call"]), str(data["tool"]), _event(data["event"], data["data"]))
+    return messages.read(_adapter(_KINDS[kind]), json.dumps(data))
 
 
 def load(data: bytes | str) -> Stamped:
@@ -328,7 +358,7 @@ def load(data: bytes | str) -> Stamped:
 
     try:
         fields = json.loads(data)
-        event = messages.read(_adapter(_KINDS[fields["event"]]), json.dumps(fields["data"]))
+        event = _event(fields["event"], fields["data"])
         return Stamped(str(fields["run"]), int(fields["step"]), int(fields["seq"]), event)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise ConfigurationError(f"this is no event as `agentkit` writes them: {error}") from error

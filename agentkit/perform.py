@@ -23,8 +23,9 @@ from typing import Any
 
 from agentkit import threads
 from agentkit.calls import Calls, Failed, Ready, timed_out
+from agentkit.delegating import Lent
 from agentkit.errors import Cancelled, LimitReached, TimedOut, Truncated
-from agentkit.events import CallModel, CallTools, Effect, Review
+from agentkit.events import CallModel, CallTools, Effect, Nested, Review
 from agentkit.loop import Say
 from agentkit.messages import Note, User
 from agentkit.models.request import Model, Request
@@ -61,6 +62,7 @@ class Performer:
         group: Says at each step which tools there are; `None` where they are always the same.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
+        lent: What the runs of agents that are tools have of this one.
         settle: On an event loop: waits until what was said is written down; `None` where that takes no waiting.
     """
 
@@ -77,6 +79,7 @@ class Performer:
         parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
         settle: Callable[[], Awaitable[None]] | None = None,
+        lent: Lent = Lent(),
     ) -> None:
         self.model = model
         self.request = request
@@ -91,6 +94,7 @@ class Performer:
             value=value,
             final=self.output.tool,
             show=request.emit,
+            lent=lent,
         )
         self.parallel = parallel
         self.in_caller = in_caller
@@ -212,7 +216,8 @@ class Performer:
                 forget()
 
     def _run_batch(self, batch: Sequence[Ready], say: Say) -> None:
-        done: queue.SimpleQueue[tuple[Ready, object] | None] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[Ready, object] | Nested | None] = queue.SimpleQueue()
+        self.calls.nested = done.put if self.request.emit is not None else None
         waiting, running = deque(batch), Running()
         stop = self.request.stop
         forget = stop.on_set(lambda: done.put(None)) if stop is not None else None
@@ -244,7 +249,7 @@ class Performer:
         )
 
     def _finished(
-        self, done: queue.SimpleQueue[tuple[Ready, object] | None], running: Running
+        self, done: queue.SimpleQueue[tuple[Ready, object] | Nested | None], running: Running
     ) -> list[tuple[Ready, object]]:
         """Wait for the next call to end, or for the next limit to pass."""
         now = time.monotonic()
@@ -263,6 +268,10 @@ class Performer:
             return [(ready, Failed(timed_out(ready.tool))) for ready in late]
         if item is None:
             raise Cancelled("the run was stopped from outside")
+        if isinstance(item, Nested):  # it is shown in the run's thread, as all is
+            assert self.request.emit is not None
+            self.request.emit(item)
+            return []
         return [item]
 
     # What waits, on an event loop.
@@ -309,6 +318,7 @@ class Performer:
         # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
         # end the event loop
         done: asyncio.Queue[tuple[Ready, object]] = asyncio.Queue()
+        self.calls.nested = self.request.emit
         waiting, running = deque(batch), dict[str, _Away]()
         try:
             while waiting or running:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from agentkit import threads
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
+from agentkit.delegating import Lent
 from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.events import CallTools, Effect, Emit, Event
 from agentkit.loop import Limits, Say, adrive, drive
@@ -54,6 +55,7 @@ class Asked:
         streamed: Whether the endpoint is asked for a streamed body.
         restart: Whether a reply may begin anew after parts of it were shown.
         stop: Ends the run, where it is on threads and watched.
+        lent: What the run has of the one that called the agent as a tool.
     """
 
     prompt: Prompt
@@ -69,6 +71,7 @@ class Asked:
     streamed: bool = False
     restart: bool = False
     stop: Stop | None = None
+    lent: Lent = Lent()
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ class Context(Generic[T]):
         messages: What has been said so far, the message with this call last.
         idempotency_key: The same for each attempt at this call, also after a restart; different for any other call.
         run_id: The run's id.
+        within: What the run shares with the runs of agents that are its tools.
     """
 
     value: T = None  # type: ignore[assignment] # without a context the type is `Context[None]`
@@ -80,6 +81,7 @@ class Context(Generic[T]):
     messages: Sequence[Message] = ()
     idempotency_key: str = ""
     run_id: str = ""
+    within: Any = field(default=None, repr=False, compare=False)
 
 
 _CONTEXT_TEXT = re.compile(r"(?:Optional\[)?(?:\w+\.)*Context(?:\[.*\])?\]?(?:\s*\|\s*None)?")

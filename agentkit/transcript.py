@@ -24,6 +24,9 @@ WAITING = "waiting"
 VERDICT = "verdict"
 """The kind of the note with a verdict on the call `data["call"]`; `data["always"]` names a tool that needs none now."""
 
+DELEGATED = "delegated"
+"""The kind of the note that keeps what the run of an agent spent that was called as a tool, by `data["call"]`."""
+
 BEGUN = "begun"
 """The kind of the note that the calls `data["calls"]` are about to be carried out, whatever becomes of the process."""
 
@@ -39,8 +42,8 @@ class Transcript(Sequence[Entry]):
         final: Whether an answer to a call of the last assistant message ends the run.
         steps: Model calls since the run began, discarded replies included.
         tool_calls: Tool calls answered since the run began.
-        usage: Tokens since the run began, discarded replies included.
-        cost: What the replies since the run began cost, as far as it is known, discarded ones included.
+        usage: Tokens since the run began, discarded replies and agents called as tools included.
+        cost: What the replies since the run began cost, as far as it is known, likewise.
         unpriced: Of how many replies since then it is not.
         repeats: How many times in a row, in so many replies, a call of the last reply came with the same arguments and
             the same result, since the run began; of several calls the most.
@@ -146,6 +149,11 @@ class Transcript(Sequence[Entry]):
             self.usage += Usage(**spent)
             paid = note.data.get("cost")
             self._pay(None if paid is None else Cost.load(paid))
+        elif note.kind == DELEGATED:
+            counts: dict[str, int] = note.data.get("usage") or {}
+            self.usage += Usage(**counts)
+            self.unpriced += int(note.data.get("unpriced") or 0)
+            self.cost += Cost.load(note.data.get("cost") or {})
         elif note.kind == WAITING:
             self._waiting.add(str(note.data.get("call")))
         elif note.kind == VERDICT:
