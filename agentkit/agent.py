@@ -19,7 +19,8 @@ from agentkit.history import mended
 from agentkit.loop import Limits
 from agentkit.messages import Entry, Note, ToolCall
 from agentkit.models.request import Model, Request, Settings
-from agentkit.output import CORRECTIONS, Check, Output, with_output
+from agentkit.orders import Handover, Orders, handover_tool
+from agentkit.output import CORRECTIONS, Check, Output
 from agentkit.perform import Performer
 from agentkit.result import Result
 from agentkit.running import Asked, History, Keeper, Prompt, Relay, Run, aheld, held, repeatable, said_by_user
@@ -62,7 +63,11 @@ class Agent(Generic[OutputT]):
             the answer of the model's words, and raises `ToolError` or `ValueError` with what is wrong with them.
         settings: Fields of every request.
         limits: What a run may spend; by default 25 model calls.
-        name: The agent's name in notes and logs.
+        name: The agent's name in notes and logs, and for other agents.
+        description: What other agents are told of it, in a sentence.
+        handovers: The agents that may take over, each with a name of its own: the conversation goes on with that
+            one's model, instructions, tools and output, within the limits of the run. `agent.handovers` is a list;
+            agents that are to hand over to each other are added to it.
         parallel: How many tools of one run may be under way at once.
         corrections: How many times in a run the model is told that its answer is none, before `OutputInvalid`.
         approve: Asked for a verdict on each call that needs one, while the run waits: a plain or an async function of
@@ -82,6 +87,8 @@ class Agent(Generic[OutputT]):
         settings: Settings | None = None,
         limits: Limits | None = None,
         name: str | None = None,
+        description: str | None = None,
+        handovers: Iterable[Agent[Any]] = (),
         parallel: int = 128,
         corrections: int = CORRECTIONS,
         approve: Approver | None = None,
@@ -92,6 +99,8 @@ class Agent(Generic[OutputT]):
         self.settings = settings or Settings()
         self.limits = limits or Limits()
         self.name = name or "agent"
+        self.description = description
+        self.handovers: list[Agent[Any]] = list(handovers)
         self.parallel = parallel
         self.approve = approve
         self._model = model
@@ -372,7 +381,7 @@ class Agent(Generic[OutputT]):
 
         Args:
             name: The tool's name; by default the agent's.
-            description: What the model is told of it.
+            description: What the model is told of it; by default the agent's.
             limits: What one call may spend, in place of the agent's.
             options: Further options of `tool`, such as `timeout`.
 
@@ -398,7 +407,12 @@ class Agent(Generic[OutputT]):
                 raise ToolError(f"it could not go on: nobody is there who could approve its call of {names}")
             return result.output
 
-        return Tool(ask, name=name or self.name, description=description or f"Ask the agent `{self.name}`.", **options)
+        return Tool(
+            ask,
+            name=name or self.name,
+            description=description or self.description or f"Ask the agent `{self.name}`.",
+            **options,
+        )
 
     @contextlib.contextmanager
     def override(
@@ -421,28 +435,23 @@ class Agent(Generic[OutputT]):
 
     def _prepare(self, asked: Asked, transcript: Transcript, taken: Held | None = None) -> Run:
         """Make a run ready in an empty transcript; nothing is written to the session yet."""
-        override = self._override.get()
-        group = self._tools if override is None or override.tools is None else override.tools
-        tools = with_output(group.named(), self._goal)
-        answering = self._resolve((override.model if override else None) or asked.model or self._model)
         limits = asked.limits or self.limits
         run = secrets.token_hex(6)
-        told = self._recall(asked, transcript, taken, tools)
+        told = self._recall(asked, transcript, taken)
+        agent = self._speaking(transcript.handed)
+        group, answering = agent._tools_now(), agent._answering(asked.model if agent is self else None)
+        told += _lost(transcript, group.named()) if asked.prompt is None else []
         for note in verdict_notes(transcript, asked.verdicts):
             transcript.append(note)
         said = said_by_user(asked.prompt, transcript)
         for call in transcript.open_calls if said is not None else ():
             transcript.append(interrupted(call))
-        transcript.append(Note(RUN, {"id": run, "agent": self.name, "model": answering.name}))
+        transcript.append(Note(RUN, {"id": run, "agent": agent.name, "model": answering.name}))
         if said is not None:
             transcript.append(said)
         keeper = Keeper(transcript, taken, asked.on_event)
         request = Request(
             transcript=transcript,
-            instructions=self._instructions(asked.context, transcript, run),
-            tools=tuple(tools.values()),
-            final=self._goal.tool and self._goal.tool.name,
-            settings=asked.settings.over(self.settings) if asked.settings else self.settings,
             stream=asked.streamed,
             restart=asked.restart,
             emit=None if asked.on_event is None else keeper.show,
@@ -451,23 +460,19 @@ class Agent(Generic[OutputT]):
             ledger=limits.ledger(asked.lent.ledger),
         )
         approve = asked.approve or self.approve
+        settings = asked.settings.over(agent.settings) if asked.settings and agent is self else agent.settings
         performer = Performer(
-            answering,
+            agent._orders(answering, group, settings, transcript, asked.context, run),
             request,
-            tools,
             run=run,
             value=asked.context,
-            output=self._goal,
-            group=group if group.changes else None,
             parallel=self.parallel,
             lent=Lent(request.ledger, request.deadline, approve),
         )
         loaded = len(taken.entries) if taken is not None else 0
         return Run(transcript, performer, limits, keeper, approve, loaded, told)
 
-    def _recall(
-        self, asked: Asked, transcript: Transcript, taken: Held | None, tools: Mapping[str, Tool[..., Any]]
-    ) -> list[str]:
+    def _recall(self, asked: Asked, transcript: Transcript, taken: Held | None) -> list[str]:
         """Bring back what was said before: from the session, or from the history; sentences on what was mended."""
         kept: tuple[Entry, ...] = taken.entries if taken is not None else ()
         entries, told = mended(asked.history.entries if isinstance(asked.history, Result) else asked.history)
@@ -477,11 +482,55 @@ class Agent(Generic[OutputT]):
             )
         for entry in kept or entries:
             transcript.append(entry)
-        for call in transcript.unknown_calls if asked.prompt is None else ():
-            if not repeatable(tools.get(call.name)):
-                transcript.append(lost(call))
-                told.append(f"`{call.name}` was under way when the program ended; the model is told so")
         return told
+
+    def _speaking(self, handed: str | None) -> Agent[Any]:
+        """The agent that the conversation was handed over to, if it can be reached from here; else this one."""
+        reached: dict[int, Agent[Any]] = {}
+        ahead: list[Agent[Any]] = [self]
+        while ahead and handed is not None:
+            agent = ahead.pop(0)
+            if agent.name == handed:
+                return agent
+            if id(agent) not in reached:
+                reached[id(agent)] = agent
+                ahead += agent.handovers
+        return self
+
+    def _tools_now(self) -> Toolset:
+        override = self._override.get()
+        return self._tools if override is None or override.tools is None else override.tools
+
+    def _answering(self, asked: Model | str | None) -> Model:
+        override = self._override.get()
+        return self._resolve((override.model if override else None) or asked or self._model)
+
+    def _orders(
+        self, model: Model, group: Toolset, settings: Settings, transcript: Transcript, context: Any, run: str
+    ) -> Orders:
+        """The agent's orders for its part of a run."""
+
+        def way_to(agent: Agent[Any]) -> Handover:
+            def take() -> Orders:
+                return agent._orders(
+                    agent._answering(None), agent._tools_now(), agent.settings, transcript, context, run
+                )
+
+            return Handover(handover_tool(agent.name, agent.description), take)
+
+        ways = [way_to(agent) for agent in self.handovers]
+        names = [agent.name for agent in self.handovers]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigurationError(f"two agents that may take over are called `{twice[0]}`: name them apart")
+        return Orders(
+            agent=self.name,
+            model=model,
+            instructions=self._instructions(context, transcript, run),
+            group=group,
+            output=self._goal,
+            settings=settings,
+            handovers={way.tool.name: way for way in ways},
+        )
 
     def _instructions(self, context: Any, transcript: Transcript, run: str) -> str | None:
         if self.instructions is None or isinstance(self.instructions, str):
@@ -497,6 +546,16 @@ class Agent(Generic[OutputT]):
         if name not in self._opened:
             self._opened[name] = open_model(name)
         return self._opened[name]
+
+
+def _lost(transcript: Transcript, tools: Mapping[str, Tool[..., Any]]) -> list[str]:
+    """Answer the calls of which nobody knows what they did and which may not be repeated; sentences on them."""
+    told: list[str] = []
+    for call in transcript.unknown_calls:
+        if not repeatable(tools.get(call.name)):
+            transcript.append(lost(call))
+            told.append(f"`{call.name}` was under way when the program ended; the model is told so")
+    return told
 
 
 def _sooner(deadline: float | None, seconds: float | None) -> float | None:

@@ -16,7 +16,7 @@ import logging
 import queue
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,11 +28,12 @@ from agentkit.errors import Cancelled, LimitReached, TimedOut, Truncated
 from agentkit.events import CallModel, CallTools, Effect, Nested, Review
 from agentkit.loop import Say
 from agentkit.messages import Note, User
-from agentkit.models.request import Model, Request
-from agentkit.output import Output, with_output
+from agentkit.models.request import Request
+from agentkit.orders import Orders
 from agentkit.replies import accept, keep_spent, tell_repeats
 from agentkit.tools import Tool
-from agentkit.toolset import OFFERED, Opened, Toolset, names_offered
+from agentkit.toolset import OFFERED, Opened, names_offered
+from agentkit.transcript import HANDOVER
 
 Give = Callable[[tuple[Ready, object]], object]
 """Takes a call and how it ended."""
@@ -68,39 +69,43 @@ class Performer:
 
     def __init__(
         self,
-        model: Model,
+        orders: Orders,
         request: Request,
-        tools: Mapping[str, Tool[..., Any]],
         *,
         run: str,
         value: Any = None,
-        output: Output[Any] | None = None,
-        group: Toolset | None = None,
         parallel: int = 128,
         in_caller: Callable[[Callable[[], Any]], Any] = lambda job: job(),
         settle: Callable[[], Awaitable[None]] | None = None,
         lent: Lent = Lent(),
     ) -> None:
-        self.model = model
-        self.request = request
-        self.output: Output[Any] = output or Output(str)
         self.answer: Any = None  # what the review took
-        self.group = group
-        self._asked = False  # whether the group has said which tools there are
-        self.calls = Calls(
-            request.transcript,
-            tools,
-            run=run,
-            value=value,
-            final=self.output.tool,
-            show=request.emit,
-            lent=lent,
-        )
+        self.calls = Calls(request.transcript, {}, run=run, value=value, show=request.emit, lent=lent)
+        self.take(orders, request)
         self.parallel = parallel
         self.in_caller = in_caller
         self.settle = settle
 
     # What thinks, shared by both ways.
+
+    def take(self, orders: Orders, request: Request) -> None:
+        """Carry out effects with these orders from now on."""
+        self.orders = orders
+        self.model, self.output = orders.model, orders.output
+        self.group = orders.group if orders.group.changes else None
+        self._asked = False  # whether the group has said which tools there are
+        self.calls.tools = orders.offered(orders.group.named())
+        self.calls.final = orders.output.tool
+        self.request = orders.request(request, self.calls.tools)
+
+    def _begin(self, effect: Effect, say: Say) -> None:
+        """Before an effect: see that there is time for it, and who carries it out."""
+        if self.seconds_left() == 0 and not isinstance(effect, Review):
+            raise self.out_of_time()
+        if isinstance(effect, CallModel) and (after := self.orders.successor(self.request.transcript)) is not None:
+            orders = after.take()
+            say(Note(HANDOVER, {"agent": orders.agent, "model": orders.model.name}))
+            self.take(orders, self.request)
 
     def seconds_left(self) -> float | None:
         """Seconds until the run's time is over; `None` for no limit."""
@@ -134,7 +139,7 @@ class Performer:
 
     def _take(self, tools: dict[str, Tool[..., Any]]) -> None:
         self._asked = True
-        self.calls.tools = with_output(tools, self.output)
+        self.calls.tools = self.orders.offered(tools)
         offered = tuple(self.calls.tools.values())
         before = self.request.tools
         if len(offered) != len(before) or any(one is not other for one, other in zip(offered, before, strict=True)):
@@ -171,6 +176,7 @@ class Performer:
 
     def perform(self, effect: Effect, say: Say) -> None:
         """Carry out one effect in the calling thread; every message goes through `say`."""
+        self._begin(effect, say)
         if self._must_ask(effect):
             self._ask(effect, self._opened(), say)
         match effect:
@@ -278,6 +284,7 @@ class Performer:
 
     async def aperform(self, effect: Effect, say: Say) -> None:
         """Carry out one effect on the running event loop; every message goes through `say`."""
+        self._begin(effect, say)
         if self.group is not None and self._must_ask(effect):
             self._ask(effect, await self._in_time(self.group.opened()), say)
         match effect:

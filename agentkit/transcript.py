@@ -27,6 +27,9 @@ VERDICT = "verdict"
 DELEGATED = "delegated"
 """The kind of the note that keeps what the run of an agent spent that was called as a tool, by `data["call"]`."""
 
+HANDOVER = "handover"
+"""The kind of the note that the agent `data["agent"]` has taken over."""
+
 BEGUN = "begun"
 """The kind of the note that the calls `data["calls"]` are about to be carried out, whatever becomes of the process."""
 
@@ -48,6 +51,7 @@ class Transcript(Sequence[Entry]):
         repeats: How many times in a row, in so many replies, a call of the last reply came with the same arguments and
             the same result, since the run began; of several calls the most.
         verdicts: What was decided on open calls, by their ids: the data of the notes.
+        handed: The name of the agent that took over last, or `None`.
         allowed: The tools whose calls need no verdict any more, until the user speaks again.
         said: How many messages were said in all.
         start: The position at which the run began: that of its note, or 0.
@@ -68,6 +72,7 @@ class Transcript(Sequence[Entry]):
         "asked",
         "cost",
         "final",
+        "handed",
         "last",
         "repeats",
         "run",
@@ -89,6 +94,7 @@ class Transcript(Sequence[Entry]):
         self.verdicts: dict[str, Mapping[str, Any]] = {}
         self.last: Message | None = None
         self.final = False
+        self.handed: str | None = None
         self.steps = 0
         self.tool_calls = 0
         self.usage = Usage()
@@ -154,6 +160,8 @@ class Transcript(Sequence[Entry]):
             self.usage += Usage(**counts)
             self.unpriced += int(note.data.get("unpriced") or 0)
             self.cost += Cost.load(note.data.get("cost") or {})
+        elif note.kind == HANDOVER:
+            self.handed = str(note.data.get("agent"))
         elif note.kind == WAITING:
             self._waiting.add(str(note.data.get("call")))
         elif note.kind == VERDICT:
