@@ -70,9 +70,9 @@ class Output(Generic[T]):
     @cached_property
     def adapter(self) -> TypeAdapter[T]:
         """What validates the type, apart from the tool."""
-        from pydantic import TypeAdapter
+        from agentkit.schema import lean
 
-        return TypeAdapter(self.kind)
+        return lean.adapter({}, alone=self.kind)
 
     def read(self, transcript: Transcript) -> T:
         """The answer that the transcript ends with; the checks are not asked.

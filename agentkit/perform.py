@@ -54,13 +54,10 @@ class Performer:
     """Carries out the effects of one run with its standing orders.
 
     Args:
-        model: Who answers.
-        request: The standing orders and the transcript, the same for every step.
-        tools: The tools by name.
+        orders: Who answers, what it is told, and which tools it has.
+        request: The transcript and what else holds for the whole run.
         run: The run's id, for idempotency keys.
         value: What the caller gave as `context=`.
-        output: What the answer is, and whether it is one.
-        group: Says at each step which tools there are; `None` where they are always the same.
         parallel: How many tools may be under way at once.
         in_caller: Runs a job in the caller's thread, where `sequential` tools go.
         lent: What the runs of agents that are tools have of this one.
