@@ -39,7 +39,7 @@ agent = Agent(
     os.environ.get("AGENTKIT_MODEL", "sim:deepseek-flash"),
     instructions="You report on a warehouse, in two or three sentences and without a greeting.",
     tools=[articles_below],
-    limits=Limits(cost="0.05 USD", seconds=120, steps=6),
+    limits=Limits(cost="0.05 USD", unpriced="2 USD", seconds=120, steps=6),  # models without a known price: 2 a million
 )
 
 CODES: tuple[tuple[type[AgentkitError], int], ...] = (
