@@ -274,7 +274,7 @@ def tokens(usage: Usage) -> str:
 
 
 def money(cost: Cost | None) -> list[str]:
-    """Money as a line tells it: `0.0011 USD (0.0013 saved by the cache)`, for each currency; none where it is unknown."""
+    """Money as a line tells it: `0.0011 USD (0.0013 saved by the cache)`, by currency; none where it is unknown."""
     if cost is None:
         return []
     saved = {one.currency: one.amount for one in cost.saved}
