@@ -181,13 +181,16 @@ class Chat:
         )
         self.screen = screen
         try:
-            with stream, screen:
+            with screen:
                 try:
                     for event in stream:
                         screen(event)
                 except KeyboardInterrupt:
-                    self._stop(stream, screen)
+                    self._stop(stream, screen)  # no `with stream`: one more Ctrl-C must not wait for its end again
                     return None
+                except BaseException:
+                    stream.close()
+                    raise
             return self._finished(stream.result)
         finally:
             self._model = screen.model
@@ -241,9 +244,9 @@ class Chat:
         if asked.rest:
             from agentkit.models.open import open_model
 
+            self.tell(f"from now on: {open_model(asked.rest).name}")
             self._model = ""
             self.talk.model = asked.rest
-            self.tell(f"from now on: {open_model(asked.rest).name}")
         else:
             self.tell(self.talk.model or self._model or "the agent's own; it is named when it answers")
 

@@ -109,6 +109,20 @@ class Terminal:
         """Press keys; `\\r` is Enter, `\\x03` Ctrl-C."""
         os.write(self._master, text.encode())
 
+    def interrupt(self, text=None):
+        """Press Ctrl-C and wait for a text, or for the end; the exit code then.
+
+        Python's line editor does not see a Ctrl-C that comes after its prompt and before it waits for keys (it looks
+        when the next signal comes), so it is pressed once more where nothing happens, as a person would.
+        """
+        for seconds in (5, 30):
+            self.type("\x03")
+            try:
+                return self.end(seconds) if text is None else self.wait_for(text, seconds)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                failed = error
+        raise failed
+
     def wait_for(self, text, seconds=30):
         """Read until a text stands behind what was waited for before; what was written up to its end."""
         deadline = time.monotonic() + seconds

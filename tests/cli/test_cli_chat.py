@@ -62,8 +62,7 @@ def test_somebody_types_approves_interrupts_and_goes_on(chat, shop):
 
         terminal.type("Hang on the key abc\r")
         terminal.wait_for("hang(")
-        terminal.type("\x03")
-        terminal.wait_for("stopped in step 1")
+        terminal.interrupt("stopped in step 1")
         terminal.wait_for("/go goes on")
         terminal.wait_for("›")
         terminal.type("/go\r")
@@ -79,18 +78,14 @@ def test_ctrl_c_twice_in_a_row_ends_it_at_once(chat, shop):
         terminal.wait_for("›")
         terminal.type("Hang on the key abc\r")
         terminal.wait_for("hang(")
-        terminal.type("\x03")
-        terminal.wait_for("stopped in step 1")
+        terminal.interrupt("stopped in step 1")
         terminal.wait_for("›")
-        terminal.type("\x03")
-        assert terminal.end() == 130
+        assert terminal.interrupt() == 130
     with chat(shop) as terminal:
         terminal.wait_for("›")
-        terminal.type("\x03")
-        terminal.wait_for("Ctrl-C once more ends the chat")
+        terminal.interrupt("Ctrl-C once more ends the chat")
         terminal.wait_for("›")
-        terminal.type("\x03")
-        assert terminal.end() == 130
+        assert terminal.interrupt() == 130
 
 
 def test_a_call_is_denied_for_a_reason_edited_and_allowed_for_good(chat, shop):
@@ -139,6 +134,10 @@ def test_an_answer_over_several_lines_and_a_call_that_nobody_decides_on(chat, sh
         terminal.wait_for("approve?")
         terminal.type("\r")
         terminal.wait_for("/go asks again")
+        terminal.wait_for("›")
+        terminal.type("/go\r")
+        terminal.wait_for("approve?")
+        terminal.interrupt("stopped before it began")
         terminal.wait_for("›")
         terminal.type("/go\r")
         terminal.wait_for("approve?")
@@ -315,3 +314,18 @@ def test_another_model_answers_from_the_next_prompt_on():
         "sim:deepseek-flash",
         "sim:deepseek-v4-pro",
     ]
+
+
+def test_a_terminal_that_wants_no_colour_gets_the_words_as_they_are(tmp_path, home):
+    path = tmp_path / "talker.py"
+    path.write_text(MARKDOWN, encoding="utf-8")
+    with Terminal("chat", path, NO_COLOR="1", AGENTKIT_HOME=str(home), PROMPT_TOOLKIT_NO_CPR="1") as terminal:
+        terminal.wait_for("›")
+        terminal.type("Speak\r")
+        said = terminal.wait_for("The end.")
+        terminal.wait_for("1 step")
+        terminal.wait_for("›")
+        terminal.type("\x04")
+        assert terminal.end() == 0
+    assert "Some **bold** words" in said
+    assert "\x1b[?25l" not in terminal.written.partition("run ")[2].partition("1 step")[0]
