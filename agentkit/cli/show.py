@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, TextIO
 
 from agentkit.cli.flow import Flow
 from agentkit.cli.motion import Motion
+from agentkit.cli.notices import notice
 from agentkit.cli.text import call_line, clean, one_line
 from agentkit.events import (
     CallModel,
     Event,
-    FellBack,
     Finished,
+    Nested,
     Queued,
     ReasoningDelta,
     Repaired,
     Restarted,
-    Retried,
-    Salvaged,
     TextDelta,
     ToolFinished,
     ToolStarted,
-    Warned,
 )
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, Usage
 from agentkit.result import Result
@@ -116,9 +114,6 @@ class Screen:
                     self._flow_to("think", text)
             case Assistant():
                 self._close(event)
-            case Repaired(call, repairs):
-                mended = ", ".join(kind if times == 1 else f"{kind} ×{times}" for kind, times in repairs.items())
-                self._line(self._head("mended"), " " * 9, f"{one_line(call.name, 80)}: {mended}", style="dim")
             case ToolStarted(call):
                 self._start(call)
             case ToolMessage():
@@ -133,10 +128,10 @@ class Screen:
                 self._sum_up(result)
             case Note("run", data):
                 self._line(f"{data.get('model', '')} · run {data.get('id', '')}", style="dim")
-            case Retried() | Queued() | Restarted() | FellBack() | Warned() | Salvaged():
-                self._trouble(event)
-            case _:
+            case Queued() if self._queued:
                 pass
+            case _:
+                self._notice(event)
 
     # The model's words.
 
@@ -209,28 +204,15 @@ class Screen:
 
     # Everything else.
 
-    def _trouble(self, event: Retried | Queued | Restarted | FellBack | Warned | Salvaged) -> None:
-        match event:
-            case Salvaged(calls):
-                names = ", ".join(call.name for call in calls)
-                self._line(self._head("note", style="yellow"), f"calls were read out of the text: {one_line(names)}")
-            case Warned(text):
-                self._line(self._head("note", style="yellow"), one_line(text, 400))
-            case Retried(attempt, delay, error):
-                text = f"attempt {attempt} failed: {one_line(error)}; again in {delay:.1f} s"
-                self._line(self._head("retry", style="yellow"), text)
-            case FellBack(model, next, error):
-                text = f"{model} failed: {one_line(error)}; {next} is asked"
-                self._line(self._head("next", style="yellow"), text)
-            case Queued():
-                if not self._queued:
-                    self._queued = True
-                    self._line(self._head("queue", style="yellow"), "the endpoint has not begun to answer yet")
-            case Restarted():
-                self._spoke = False
-                self._line(
-                    self._head("again", style="yellow"), "the reply broke off; the words of this step begin anew"
-                )
+    def _notice(self, event: Event) -> None:
+        told = notice(event)
+        if told is None:
+            return
+        self._queued = self._queued or isinstance(event, Queued)
+        if isinstance(event, Restarted):
+            self._spoke = False
+        quiet = isinstance(event, Repaired | Nested)
+        self._line(self._head(told[0], style="" if quiet else "yellow"), told[1], style="dim" if quiet else "")
 
     def _sum_up(self, result: Result[object]) -> None:
         calls = count(self._calls, "call") + (f" (up to {self._at_once} at once)" if self._at_once > 1 else "")
