@@ -94,7 +94,7 @@ class Agent(Generic[OutputT]):
         approve: Approver | None = None,
     ) -> None:
         if parallel < 1:
-            raise ConfigurationError(f"`parallel={parallel}`: at least one tool must be able to run")
+            raise ConfigurationError(f"`parallel={parallel}`: at least one tool must be able to run", code="bad-value")
         self.instructions = instructions
         self.settings = settings or Settings()
         self.limits = limits or Limits()
@@ -105,7 +105,7 @@ class Agent(Generic[OutputT]):
         self.approve = approve
         self._model = model
         if corrections < 0:
-            raise ConfigurationError(f"`corrections={corrections}`: it must be a number from 0 on")
+            raise ConfigurationError(f"`corrections={corrections}`: it must be a number from 0 on", code="bad-value")
         self._checks: list[Check] = []
         self._corrections = corrections
         self._output: Output[Any] = Output(output, self._checks, corrections)
@@ -478,7 +478,8 @@ class Agent(Generic[OutputT]):
         entries, told = mended(asked.history.entries if isinstance(asked.history, Result) else asked.history)
         if kept and entries:
             raise ConfigurationError(
-                "both `history=` and a `session=` that holds messages: go on with the session alone, or begin another"
+                "both `history=` and a `session=` that holds messages: go on with the session alone, or begin another",
+                code="bad-history",
             )
         for entry in kept or entries:
             transcript.append(entry)

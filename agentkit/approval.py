@@ -78,7 +78,9 @@ def verdict_notes(transcript: Transcript, verdicts: Mapping[str, Verdict]) -> It
     allowed: set[str] = set()
     for call_id, verdict in verdicts.items():
         if call_id not in waiting:
-            raise ConfigurationError(f"the call `{call_id}` waits for no verdict; {_those(waiting.values())}")
+            raise ConfigurationError(
+                f"the call `{call_id}` waits for no verdict; {_those(waiting.values())}", code="nothing-waits"
+            )
         said = _said(verdict)
         if isinstance(verdict, Approve) and verdict.always:
             allowed.add(waiting[call_id].name)
@@ -110,7 +112,8 @@ def _said(verdict: Verdict) -> dict[str, Any]:
             return {"answer": text}
         case _:
             raise ConfigurationError(
-                f"{verdict!r} is no verdict: give `True`, `False`, a reason to deny, `Approve`, `Deny` or `Answer`"
+                f"{verdict!r} is no verdict: give `True`, `False`, a reason to deny, `Approve`, `Deny` or `Answer`",
+                code="bad-verdict",
             )
 
 
@@ -171,18 +174,21 @@ class Pending(tuple[ToolCall, ...]):
         try:
             body: Any = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ConfigurationError(f"this is no saved `Pending`: {error}") from error
+            raise ConfigurationError(
+                f"this is no saved `Pending`: {error}; give what `Pending.dump` wrote", code="bad-saved"
+            ) from error
         if not isinstance(body, dict) or cast("dict[str, Any]", body).get("agentkit") != "pending":
-            raise ConfigurationError("this is no saved `Pending`: `Pending.dump` writes one")
+            raise ConfigurationError("this is no saved `Pending`: `Pending.dump` writes one", code="bad-saved")
         fields = cast("dict[str, Any]", body)
         signature = fields.pop("signature", "")
         if not hmac.compare_digest(str(signature).encode(), _signature(fields, key).encode()):
             raise ConfigurationError(
                 "this `Pending` was changed since it was saved, or signed with another key: do not go on with it; take"
-                " it from where it was saved, on the machine or with the `key=` that it was saved with"
+                " it from where it was saved, on the machine or with the `key=` that it was saved with",
+                code="pending-changed",
             )
         if fields.get("version") != 1:
-            raise ConfigurationError("this `Pending` was saved by a newer agentkit: update agentkit")
+            raise ConfigurationError("this `Pending` was saved by a newer agentkit: update agentkit", code="bad-saved")
         message = load(json.dumps([{"role": "assistant", "tool_calls": fields["calls"]}]))[0]
         assert isinstance(message, Assistant)
         kept = fields["session"]
@@ -200,7 +206,9 @@ class Pending(tuple[ToolCall, ...]):
 def _signature(body: Mapping[str, Any], key: bytes | str | None) -> str:
     secret = key.encode() if isinstance(key, str) else _own_key() if key is None else key
     if len(secret) < 16:
-        raise ConfigurationError("the `key` is too short to sign with: it must have at least 16 bytes")
+        raise ConfigurationError(
+            "the `key` is too short to sign with: it must have at least 16 bytes", code="signing-key"
+        )
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
@@ -213,12 +221,15 @@ def _own_key() -> bytes:
             _make_key(file)
         found = file.stat()
         if sys.platform != "win32" and stat.S_IMODE(found.st_mode) & 0o077:
-            raise ConfigurationError(f"others may read the key `{file}`: `chmod 600` it, or delete it for a new one")
+            raise ConfigurationError(
+                f"others may read the key `{file}`: `chmod 600` it, or delete it for a new one", code="signing-key"
+            )
         return bytes.fromhex(file.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"the key `{file}`, with which what waits is signed, cannot be used ({error}): mend or delete it, name"
-            " another folder in `AGENTKIT_HOME`, or give `key=`"
+            " another folder in `AGENTKIT_HOME`, or give `key=`",
+            code="signing-key",
         ) from error
 
 

@@ -361,4 +361,7 @@ def load(data: bytes | str) -> Stamped:
         event = _event(fields["event"], fields["data"])
         return Stamped(str(fields["run"]), int(fields["step"]), int(fields["seq"]), event)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise ConfigurationError(f"this is no event as `agentkit` writes them: {error}") from error
+        raise ConfigurationError(
+            f"this is no event as `agentkit` writes them: {error}; give one line that `agentkit.events.dump` wrote",
+            code="bad-saved",
+        ) from error

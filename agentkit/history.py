@@ -75,5 +75,6 @@ def _any_answered(message: Assistant, after: Iterable[Entry]) -> bool:
 def _no_entry(position: int, entry: object) -> ConfigurationError:
     return ConfigurationError(
         f"`history[{position}]` is a `{type(entry).__name__}`, not a message: a history is made of `User`, `Assistant`,"
-        " `ToolMessage`, `System` and `Note` (`agentkit.messages.load` reads them from JSON)"
+        " `ToolMessage`, `System` and `Note` (`agentkit.messages.load` reads them from JSON)",
+        code="bad-history",
     )

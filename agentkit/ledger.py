@@ -52,7 +52,9 @@ class Ledger:
     def __init__(self, limit: Money, *, unpriced: Unpriced = "stop", above: Ledger | None = None) -> None:
         if above is not None and above.currency != limit.currency:
             raise ConfigurationError(
-                f"a limit of {limit} cannot stand in one of {above.limit}: no rate between the two is known"
+                f"a limit of {limit} cannot stand in one of {above.limit}: no rate between the two is known; state both"
+                " in one currency",
+                code="two-currencies",
             )
         self.limit = limit
         self.unpriced: Unpriced = unpriced

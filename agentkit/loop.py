@@ -58,7 +58,9 @@ class Limits:
             value: object = getattr(self, name)
             least = 2 if name == "repeats" else 0
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
-                raise ConfigurationError(f"`Limits({name}={value!r})`: it must be a number from {least} on, or `None`")
+                raise ConfigurationError(
+                    f"`Limits({name}={value!r})`: it must be a number from {least} on, or `None`", code="bad-value"
+                )
         if self.cost is not None:
             object.__setattr__(self, "cost", _money("cost", self.cost))
         if self.unpriced not in ("stop", "warn"):
@@ -82,7 +84,10 @@ class Limits:
         if not isinstance(self.unpriced, Money):
             return Ledger(limit, unpriced="warn" if self.unpriced == "warn" else "stop", above=above)
         if self.unpriced.currency != limit.currency:
-            raise ConfigurationError(f"`Limits(cost='{limit}', unpriced='{self.unpriced}')` are of two currencies")
+            raise ConfigurationError(
+                f"`Limits(cost='{limit}', unpriced='{self.unpriced}')` are of two currencies: state both in one",
+                code="two-currencies",
+            )
         return Ledger(limit, unpriced=self.unpriced, above=above)
 
 
@@ -95,7 +100,9 @@ def decide(transcript: Transcript, limits: Limits) -> Effect | None:
     """
     last = transcript.last
     if last is None:
-        raise ConfigurationError("there is nothing to answer: give a prompt, or a history that holds a message")
+        raise ConfigurationError(
+            "there is nothing to answer: give a prompt, or a history that holds a message", code="no-prompt"
+        )
     if calls := transcript.open_calls:
         if not isinstance(last, Assistant | ToolMessage):
             return CallTools(calls, interrupted=True)
@@ -120,6 +127,7 @@ def _check_cost(money: Money, limits: Limits, transcript: Transcript) -> None:
             " known; say what to assume with `Limits(unpriced=…)`, or let it pass with `Limits(unpriced='warn')`",
             limit="cost",
             text=transcript.text,
+            code="no-price",
         )
     _check("cost", transcript.cost.within(money.currency), money.amount, transcript, f"'{money}'")
 
@@ -128,7 +136,9 @@ def _money(name: str, value: object) -> Money:
     if isinstance(value, Money):
         return value
     if not isinstance(value, str):
-        raise ConfigurationError(f"`Limits({name}={value!r})`: an amount needs its currency, as in `'0.50 USD'`")
+        raise ConfigurationError(
+            f"`Limits({name}={value!r})`: an amount needs its currency, as in `'0.50 USD'`", code="bad-value"
+        )
     return Money.of(value)
 
 
@@ -141,6 +151,7 @@ def _check(
             f" raise it with `limits=Limits({name}=…)`, or go on from the error's `.transcript`",
             limit=name,
             text=transcript.text,
+            code="bad-value",
         )
 
 

@@ -262,7 +262,10 @@ def write(adapter: TypeAdapter[Any], value: Any, *, fallback: Callable[[Any], An
                 raise
             return json.dumps(adapter.dump_python(value, mode="json", warnings="error", fallback=fallback)).encode()
     except PydanticSerializationError as error:
-        raise ConfigurationError(f"this cannot be written as JSON: {error}") from error
+        raise ConfigurationError(
+            f"this cannot be written as JSON: {error}; let tools and notes hold texts, numbers, lists and mappings",
+            code="not-json",
+        ) from error
 
 
 def read(adapter: TypeAdapter[Any], data: bytes | str) -> Any:
@@ -303,4 +306,7 @@ def load(data: bytes | str) -> list[Entry]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "the top"
-        raise ConfigurationError(f"this is no saved transcript: at `{where}`: {first['msg']}") from error
+        raise ConfigurationError(
+            f"this is no saved transcript: at `{where}`: {first['msg']}; give what `agentkit.messages.dump` wrote",
+            code="bad-saved",
+        ) from error

@@ -37,12 +37,17 @@ class Money:
         """
         found = _AMOUNT.fullmatch(text)
         if found is None:
-            raise ConfigurationError(f"`{text}` is no amount of money: write it with its currency, as `0.50 USD`")
+            raise ConfigurationError(
+                f"`{text}` is no amount of money: write it with its currency, as `0.50 USD`", code="bad-value"
+            )
         return cls(Decimal(found[1]), found[2].upper())
 
     def __add__(self, other: Money) -> Money:
         if self.currency != other.currency:
-            raise ConfigurationError(f"{self} and {other} are not added: no rate between the two is known")
+            raise ConfigurationError(
+                f"{self} and {other} are not added: no rate between the two is known; keep to one currency",
+                code="two-currencies",
+            )
         return Money(self.amount + other.amount, self.currency)
 
     def __str__(self) -> str:

@@ -60,7 +60,8 @@ class Output(Generic[T]):
     ) -> None:
         if inspect.iscoroutinefunction(kind):
             raise ConfigurationError(
-                f"`output={kind.__name__}` is async: the function that makes the answer must be plain"
+                f"`output={kind.__name__}` is async: the function that makes the answer must be plain",
+                code="sync-or-async",
             )
         self.kind: Any = kind
         self.checks = checks
@@ -314,5 +315,7 @@ def with_output(tools: dict[str, Tool[..., Any]], output: Output[Any]) -> dict[s
     if output.tool is None:
         return tools
     if NAME in tools:
-        raise ConfigurationError(f"a tool is called `{NAME}`, which is the name of the output tool: rename it")
+        raise ConfigurationError(
+            f"a tool is called `{NAME}`, which is the name of the output tool: rename it", code="duplicate-tool"
+        )
     return {**tools, NAME: output.tool}

@@ -112,7 +112,12 @@ class Performer:
     def out_of_time(self) -> LimitReached:
         """The error that says that the run's `seconds` are over; it is returned, not raised."""
         text = self.request.transcript.text
-        return LimitReached("the run's time is over: it stopped at its limit `seconds`", limit="seconds", text=text)
+        return LimitReached(
+            "the run's time is over: it stopped at its limit `seconds`; raise it with `limits=Limits(seconds=…)`, or go"
+            " on from the error's `.transcript`",
+            limit="seconds",
+            text=text,
+        )
 
     def offer(self, opened: Opened, say: Say) -> None:
         """Ask the group which tools to offer at this step; a choice that changes is noted."""

@@ -88,6 +88,8 @@ def why_cut(message: Assistant, model: str) -> str:
             " or ask for less. The part that came is in the error's `.text`"
         )
     if reason == "tool_calls":
-        return f"`{model}` ended its reply with finish reason `tool_calls` but named no call"
+        return (
+            f"`{model}` ended its reply with finish reason `tool_calls` but named no call; ask again, or another model"
+        )
     said = "gave no finish reason" if reason is None else f"ended its reply with finish reason `{reason}`"
     return f"`{model}` {said}, which is not a finished answer. The part that came is in the error's `.text`"

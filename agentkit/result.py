@@ -70,5 +70,6 @@ class Result(Generic[OutputT]):
 
     def __await__(self) -> NoReturn:
         raise ConfigurationError(
-            "`run` is not awaited, it has run already: on an event loop write `await agent.arun(…)`"
+            "`run` is not awaited, it has run already: on an event loop write `await agent.arun(…)`",
+            code="sync-or-async",
         )

@@ -359,7 +359,9 @@ def said_by_user(prompt: Prompt, transcript: Transcript) -> User | None:
     """
     if prompt is None:
         if transcript.last is None:
-            raise ConfigurationError("`prompt=None` goes on with the history, but the history holds no message")
+            raise ConfigurationError(
+                "`prompt=None` goes on with the history, but the history holds no message", code="no-prompt"
+            )
         return None
     if isinstance(prompt, str):
         content: str | tuple[Part, ...] = prompt
@@ -369,11 +371,13 @@ def said_by_user(prompt: Prompt, transcript: Transcript) -> User | None:
         wrong: list[object] = [part for part in content if type(part) not in (Text, Image)]
         if wrong:
             raise ConfigurationError(
-                f"a prompt is made of texts, `Text` and `Image`, not of `{type(wrong[0]).__name__}`"
+                f"a prompt is made of texts, `Text` and `Image`, not of `{type(wrong[0]).__name__}`", code="bad-value"
             )
         empty = not any(isinstance(part, Image) or part.text.strip() for part in content)
     if empty:
-        raise ConfigurationError("the prompt is empty: say something, or give `None` to go on with the history")
+        raise ConfigurationError(
+            "the prompt is empty: say something, or give `None` to go on with the history", code="no-prompt"
+        )
     return User(content)
 
 

@@ -107,7 +107,8 @@ class Session:
         if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
             raise ConfigurationError(
                 f"`session={name[: LONGEST_NAME + 1]!r}`: a name has 1 to {LONGEST_NAME} printable characters,"
-                " no space first or last"
+                " no space first or last",
+                code="bad-value",
             )
         self.name = name
         self.file = Path(os.path.realpath(home() / FILE if file is None else Path(file).expanduser()))
@@ -146,7 +147,9 @@ class Session:
             try:
                 entries += load(f"[{text}]") if text.strip() else ()
             except ConfigurationError as error:
-                raise ConfigurationError(f"line {number}: {error}") from error
+                raise ConfigurationError(
+                    f"line {number} of what was to be added to the session `{self.name}`: {error}", code="bad-saved"
+                ) from error
         with self.hold() as held:
             held.write(entries)
 
@@ -167,9 +170,13 @@ class Session:
             count = int(db.execute("SELECT count(*) FROM entries WHERE session = ?", (old,)).fetchone()[0])
             last = count - 1 if at is None else at
             if not 0 <= last < count:
-                raise ConfigurationError(f"`at={at}`: the session `{self.name}` has the positions 0 to {count - 1}")
+                raise ConfigurationError(
+                    f"`at={at}`: the session `{self.name}` has the positions 0 to {count - 1}", code="bad-value"
+                )
             if db.execute("SELECT 1 FROM sessions WHERE name = ?", (name,)).fetchone():
-                raise ConfigurationError(f"there is a session `{name}` already: choose another name, or delete it")
+                raise ConfigurationError(
+                    f"there is a session `{name}` already: choose another name, or delete it", code="session-exists"
+                )
             made = db.execute(
                 "INSERT INTO sessions (name, parent, forked_at) VALUES (?, ?, ?)", (name, self.name, last)
             ).lastrowid
@@ -329,7 +336,8 @@ def _id(db: sqlite3.Connection, session: Session) -> int:
         near = get_close_matches(session.name, names, n=1)
         raise ConfigurationError(
             f"there is no session `{session.name}` in `{session.file}`"
-            + (f"; did you mean `{near[0]}`?" if near and near[0].isprintable() else "")
+            + (f"; did you mean `{near[0]}`?" if near and near[0].isprintable() else ""),
+            code="no-session",
         )
     return int(found[0])
 
@@ -339,7 +347,10 @@ def _read(db: sqlite3.Connection, name: str, number: int | None) -> list[Entry]:
     try:
         return load(f"[{','.join(row[0] for row in rows)}]")
     except ConfigurationError as error:
-        raise ConfigurationError(f"the session `{name}` is damaged: {error}") from error
+        raise ConfigurationError(
+            f"the session `{name}` is damaged: {error}; delete it, or go on with a fork that ends before that",
+            code="session-file",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -352,7 +363,10 @@ def _opened(file: Path, *, create: bool) -> Generator[sqlite3.Connection]:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # what was said is nobody else's business
         elif not file.exists():
-            raise ConfigurationError(f"there is no file of sessions at `{file}`")
+            raise ConfigurationError(
+                f"there is no file of sessions at `{file}`: a run with `session=` makes it, or name another file",
+                code="no-session",
+            )
         db = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with _errors(file):
@@ -376,11 +390,14 @@ def _settle(db: sqlite3.Connection, file: Path) -> None:
                 db.execute(f"PRAGMA user_version = {VERSION}")
         application, version, tables = _kind(db)
     if application != APPLICATION:
-        raise ConfigurationError(f"`{file}` is an SQLite file of another program: name another file for sessions")
+        raise ConfigurationError(
+            f"`{file}` is an SQLite file of another program: name another file for sessions", code="session-file"
+        )
     if version > VERSION:
         raise ConfigurationError(
             f"`{file}` was written by a newer agentkit (its tables have version {version}, this one knows {VERSION}):"
-            " update agentkit, or name another file"
+            " update agentkit, or name another file",
+            code="session-file",
         )
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA foreign_keys = ON")
@@ -417,15 +434,17 @@ def _errors(file: Path) -> Generator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise SessionBusy(
-                f"another program has kept `{file}` locked for {BUSY_SECONDS:g} seconds: end it, or name another file"
+                f"another program has kept `{file}` locked for {BUSY_SECONDS:g} seconds: end it, or name another file",
+                code="session-locked",
             ) from error
-        raise ConfigurationError(_unusable(file, str(error))) from error
+        raise ConfigurationError(_unusable(file, str(error)), code="session-file") from error
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(
-            f"`{file}` is no file of sessions, or a damaged one ({error}): name another, or move it away"
+            f"`{file}` is no file of sessions, or a damaged one ({error}): name another, or move it away",
+            code="no-session",
         ) from error
     except OSError as error:
-        raise ConfigurationError(_unusable(file, error.strerror or str(error))) from error
+        raise ConfigurationError(_unusable(file, error.strerror or str(error)), code="session-file") from error
 
 
 def _unusable(file: Path, why: str) -> str:

@@ -41,8 +41,12 @@ class _Ending(Generic[T]):
         if self.error is not None and not self.closed:
             raise self.error
         if self.closed:
-            raise RunError("the stream was closed before the run ended; `.transcript` holds what was said")
-        raise RunError("the run has not ended: iterate the stream to its end before you ask for `.result`")
+            raise RunError(
+                "the stream was closed before the run ended; `.transcript` holds what was said", code="stream-closed"
+            )
+        raise RunError(
+            "the run has not ended: iterate the stream to its end before you ask for `.result`", code="stream-open"
+        )
 
 
 class _Job:
@@ -163,7 +167,9 @@ class Stream(Generic[T]):
         raise StopIteration
 
     def __aiter__(self) -> NoReturn:
-        raise ConfigurationError("`stream` is iterated with `for`; on an event loop use `astream` with `async for`")
+        raise ConfigurationError(
+            "`stream` is iterated with `for`; on an event loop use `astream` with `async for`", code="sync-or-async"
+        )
 
     def __del__(self) -> None:
         if self._begun and not self._pipe.over.is_set():
@@ -300,7 +306,8 @@ class AsyncStream(Generic[T]):
 
     def __iter__(self) -> NoReturn:
         raise ConfigurationError(
-            "`astream` is iterated with `async for`; without an event loop use `stream` with `for`"
+            "`astream` is iterated with `async for`; without an event loop use `stream` with `for`",
+            code="sync-or-async",
         )
 
     def __del__(self) -> None:

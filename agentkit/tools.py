@@ -422,14 +422,16 @@ def as_tools(items: Iterable[Any]) -> dict[str, Tool[..., Any]]:
         ConfigurationError: Two tools have one name, or something is no function.
     """
     if isinstance(items, str | bytes | Mapping) or not hasattr(items, "__iter__"):
-        raise ConfigurationError(f"`tools` is a list of functions and tools; got `{items!r:.80}`")
+        raise ConfigurationError(f"`tools` is a list of functions and tools; got `{items!r:.80}`", code="bad-tool")
     found: dict[str, Tool[..., Any]] = {}
     for item in items:
         for one in _flat(item):
             other = found.setdefault(one.name, one)
             if other is not one:
                 places = " and ".join(place or "no source" for place in (other.where, one.where))
-                raise ConfigurationError(f"two tools are called `{one.name}` ({places}); give one of them a `name=`")
+                raise ConfigurationError(
+                    f"two tools are called `{one.name}` ({places}); give one of them a `name=`", code="duplicate-tool"
+                )
     return found
 
 

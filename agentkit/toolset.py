@@ -63,7 +63,9 @@ class Toolset:
         lifetime: Lifetime | None = None,
     ) -> None:
         if isinstance(filter, str):
-            raise ConfigurationError(f"`filter={filter!r}`: give a list of names, or a function of the tool")
+            raise ConfigurationError(
+                f"`filter={filter!r}`: give a list of names, or a function of the tool", code="bad-value"
+            )
         self._prefix = prefix
         self._filter = filter
         self._rename = rename
@@ -117,7 +119,9 @@ class Toolset:
         if inspect.isawaitable(chosen):
             if inspect.iscoroutine(chosen):
                 chosen.close()
-            raise ConfigurationError("`prepare` of a `Toolset` is a plain function; it cannot be awaited")
+            raise ConfigurationError(
+                "`prepare` of a `Toolset` is a plain function; it cannot be awaited", code="sync-or-async"
+            )
         return tuple(as_tools(chosen).values())
 
     def _holds(self, tool: AnyTool) -> bool:

@@ -122,7 +122,7 @@ class Chat:
             except AgentkitError as error:
                 if not self.terminal:
                     raise
-                self.tell(paragraph(f"error: {error}"), style="red")
+                self.tell(paragraph(f"error: {error} [{error.code}]"), style="red")
                 continue
             if code is not None:
                 return code
@@ -309,7 +309,7 @@ class Chat:
             with path.open("xb") as file:
                 file.writelines(lines)
         except OSError as error:
-            raise ConfigurationError(f"`{path}` cannot be written: {error.strerror}") from error
+            raise ConfigurationError(f"`{path}` cannot be written: {error.strerror}", code="bad-path") from error
         self.tell(f"{len(lines)} lines in {path}; `agentkit sessions import NAME {path}` makes a session of it")
 
 
@@ -317,4 +317,4 @@ def _number(asked: Command) -> int:
     try:
         return int(asked.rest)
     except ValueError:
-        raise ConfigurationError(f"`/{asked.name} {asked.rest}`: a number is wanted") from None
+        raise ConfigurationError(f"`/{asked.name} {asked.rest}`: a number is wanted", code="bad-option") from None

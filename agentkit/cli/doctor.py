@@ -67,7 +67,9 @@ def endpoint(asked: Endpoint, write: Path | None, *, json: bool) -> int:
         ModelError: The endpoint did not answer a plain chat.
     """
     if not asked.url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"`{asked.url}` is no address: it must begin with `http://` or `https://`")
+        raise ConfigurationError(
+            f"`{asked.url}` is no address: it must begin with `http://` or `https://`", code="bad-address"
+        )
     own_catalogs()
     key = asked.key or _key_of(asked.url)
     url = asked.url.rstrip("/")
@@ -158,7 +160,9 @@ def _row(asked: Endpoint, url: str, key: str, found: Found) -> str:
 def _name(asked: Endpoint) -> str:
     if asked.name is not None:
         if not re.fullmatch(r"[a-z][a-z0-9.-]*", asked.name):
-            raise ConfigurationError(f"`--name {asked.name}`: small letters, digits and hyphens make a name")
+            raise ConfigurationError(
+                f"`--name {asked.name}`: small letters, digits and hyphens make a name", code="bad-option"
+            )
         return f'"{asked.name}"' if "." in asked.name else asked.name
     host = asked.url.split("//", 1)[1].split("/")[0].split(":")[0].split(".")
     named = host[-2] if len(host) > 1 and not host[-1].isdigit() else host[0]
@@ -179,15 +183,19 @@ def _add(path: Path, row: str, asked: Endpoint) -> None:
         name = _name(asked).strip('"')
         if name in old:
             if any(one.name == asked.model for one in old[name].models):
-                raise ConfigurationError(f"`{path}` has a row for `{name}:{asked.model}` already: delete it first")
+                raise ConfigurationError(
+                    f"`{path}` has a row for `{name}:{asked.model}` already: delete it first", code="bad-option"
+                )
             if old[name].base_url != asked.url.rstrip("/"):
-                raise ConfigurationError(f"`{path}` has a provider `{name}` at another address: give `--name`")
+                raise ConfigurationError(
+                    f"`{path}` has a provider `{name}` at another address: give `--name`", code="bad-option"
+                )
             row = row[row.index("[[") :]
         joined = f"{text.rstrip()}\n\n{row}".lstrip()
         parse(joined, str(path))
         path.write_text(joined, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"`{path}` cannot be written: {error}") from error
+        raise ConfigurationError(f"`{path}` cannot be written: {error}", code="bad-path") from error
 
 
 def _use(asked: Endpoint, url: str, write: Path | None) -> str:

@@ -68,7 +68,7 @@ def _ended(work: Callable[[], int]) -> int:
         return STOPPED
     except AgentkitError as error:
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        _say(paragraph(f"error: {error}{notes}"))
+        _say(paragraph(f"error: {error}{notes} [{error.code}]"))
         return code_of(error)
     except SystemExit as error:
         _say(paragraph(f"error: the target's code ended the program with `SystemExit({error.code!r})`"))

@@ -25,7 +25,7 @@ def prompt_of(prompt: str | None) -> str:
     """
     if prompt in (None, "-"):
         if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigurationError("there is no prompt: write it after the target, or pipe it in")
+            raise ConfigurationError("there is no prompt: write it after the target, or pipe it in", code="no-prompt")
         return _read()
     assert prompt is not None
     return "\n\n".join(filter(None, [prompt, _read() if _attached() else ""]))

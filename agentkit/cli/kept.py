@@ -67,7 +67,8 @@ def _found(name: str) -> Iterator[tuple[int, Entry]]:
     if not (name.isalnum() and file_of(name).exists()):
         raise ConfigurationError(
             f"there is neither a session nor a run `{name}`; `agentkit sessions` lists the sessions, and"
-            " `agentkit run --session NAME` or `--log` keeps what is said"
+            " `agentkit run --session NAME` or `--log` keeps what is said",
+            code="no-session",
         )
 
 
@@ -79,7 +80,8 @@ def _raw(name: str, placed: Sequence[tuple[int, Entry]]) -> int:
     files = [path for run in runs or [name] if (path := file_of(run)).exists()]
     if not files:
         raise ConfigurationError(
-            f"what `{name}` sent and received was not kept: `agentkit run --log` and `agentkit chat --log` keep it"
+            f"what `{name}` sent and received was not kept: `agentkit run --log` and `agentkit chat --log` keep it",
+            code="no-log",
         )
     for path in files:
         sys.stdout.buffer.write(path.read_bytes())

@@ -103,15 +103,19 @@ def approve(options: Options, verdicts: Mapping[str, Verdict] | Verdict | None) 
     agent = agent_of(options.target)
     waiting = {call.id for call in Transcript(Session(options.session).entries()).waiting}
     if not waiting:
-        raise ConfigurationError(f"nothing waits for approval in the session `{options.session}`")
+        raise ConfigurationError(f"nothing waits for approval in the session `{options.session}`", code="nothing-waits")
     if verdicts is None:
         if not _somebody():
-            raise ConfigurationError("nobody can be asked here: say `--yes`, `--no REASON`, or another verdict")
+            raise ConfigurationError(
+                "nobody can be asked here: say `--yes`, `--no REASON`, or another verdict", code="bad-verdict"
+            )
         return _run(agent, options, None)
     chosen = verdicts if isinstance(verdicts, Mapping) else dict.fromkeys(waiting, verdicts)
     if unknown := set(chosen) - waiting:
         ids = ", ".join(f"`{one}`" for one in sorted(waiting))
-        raise ConfigurationError(f"no call `{min(unknown)}` waits in the session `{options.session}`; these do: {ids}")
+        raise ConfigurationError(
+            f"no call `{min(unknown)}` waits in the session `{options.session}`; these do: {ids}", code="nothing-waits"
+        )
     return _run(agent, options, None, lambda call: chosen.get(call.id))
 
 

@@ -45,9 +45,11 @@ def type_of(path: str) -> type[Any]:
     try:
         schema: Any = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"the JSON Schema in `{path}` cannot be read: {error}") from error
+        raise ConfigurationError(f"the JSON Schema in `{path}` cannot be read: {error}", code="bad-schema") from error
     if not isinstance(schema, dict):
-        raise ConfigurationError(f'`{path}` holds no JSON Schema: that is an object, such as {{"type": "object"}}')
+        raise ConfigurationError(
+            f'`{path}` holds no JSON Schema: that is an object, such as {{"type": "object"}}', code="bad-schema"
+        )
     checked = Schema(cast("dict[str, Any]", schema), path)
 
     class Answer:
@@ -153,7 +155,9 @@ class Schema:
                 inner: Any = cast("list[Any]", place)[int(key)] if isinstance(place, list) else place[key]
                 place = inner
         except (KeyError, IndexError, ValueError, TypeError):
-            raise ConfigurationError(f"`{self._where}`: `$ref` `{reference}` leads nowhere in this file") from None
+            raise ConfigurationError(
+                f"`{self._where}`: `$ref` `{reference}` leads nowhere in this file", code="bad-schema"
+            ) from None
         return place
 
     def _look(self, schema: Any, at: str, seen: set[str]) -> None:
@@ -161,10 +165,14 @@ class Schema:
         if isinstance(schema, bool):
             return
         if not isinstance(schema, dict):
-            raise ConfigurationError(f"`{self._where}`: at `{at}` stands {json.dumps(schema)[:80]}, which is no schema")
+            raise ConfigurationError(
+                f"`{self._where}`: at `{at}` stands {json.dumps(schema)[:80]}, which is no schema", code="bad-schema"
+            )
         found = cast("dict[str, Any]", schema)
         if strange := sorted(set(found) - _SAID - set(_CHECKS) - _STRUCTURE):
-            raise ConfigurationError(f"`{self._where}`: at `{at}`, the keyword `{strange[0]}` is not known here")
+            raise ConfigurationError(
+                f"`{self._where}`: at `{at}`, the keyword `{strange[0]}` is not known here", code="bad-schema"
+            )
         reference = found.get("$ref")
         if reference is not None and reference not in seen:
             seen.add(str(reference))

@@ -103,7 +103,9 @@ def _option(option: Option) -> str:
 def _brain(served: Served) -> Callable[..., Any] | None:
     given = [name for name in ("script", "replay", "brain") if getattr(served, name)]
     if len(given) > 1:
-        raise ConfigurationError(f"one brain can answer, and there are {' and '.join(f'`--{name}`' for name in given)}")
+        raise ConfigurationError(
+            f"one brain can answer, and there are {' and '.join(f'`--{name}`' for name in given)}", code="bad-option"
+        )
     if served.script:
         from agentkit.simulator.brains.script import Script
 
@@ -121,7 +123,9 @@ def _function(target: str) -> Callable[..., Any]:
     found = load(target)
     value = getattr(found.module, found.name, None) if found.name else None
     if not callable(value):
-        raise ConfigurationError(f"`--brain {target}` names no function: write `file.py:name` or `module:name`")
+        raise ConfigurationError(
+            f"`--brain {target}` names no function: write `file.py:name` or `module:name`", code="bad-target"
+        )
     return value
 
 

@@ -93,7 +93,7 @@ def export(name: str, target: Path | None, file: Path | None) -> int:
     try:
         target.write_bytes(lines)
     except OSError as error:
-        raise ConfigurationError(f"`{target}` cannot be written: {error.strerror}") from error
+        raise ConfigurationError(f"`{target}` cannot be written: {error.strerror}", code="bad-path") from error
     return DONE
 
 
@@ -105,11 +105,13 @@ def bring(name: str, source: Path | None, file: Path | None) -> int:
         SessionBusy: A run holds the name.
     """
     if any(one.name == name for one in every(file)):
-        raise ConfigurationError(f"there is a session `{name}` already: choose another name, or delete it")
+        raise ConfigurationError(
+            f"there is a session `{name}` already: choose another name, or delete it", code="session-exists"
+        )
     try:
         data = sys.stdin.buffer.read() if source is None else source.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"`{source}` cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"`{source}` cannot be read: {error.strerror}", code="bad-path") from error
     Session(name, file=file).add_lines(data.splitlines())
     return DONE
 

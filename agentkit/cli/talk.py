@@ -58,7 +58,9 @@ def read(line: str) -> Command | str:
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `/{near[0]}`?" if near else "`/help` lists them;"
-        raise ConfigurationError(f"there is no command `/{name}`; {hint} `//` begins words with a slash")
+        raise ConfigurationError(
+            f"there is no command `/{name}`; {hint} `//` begins words with a slash", code="bad-option"
+        )
     return Command(name, rest.strip())
 
 
@@ -93,7 +95,7 @@ class Branch:
         prompts = self.prompts()
         if not 1 <= number <= len(prompts):
             there = f"there are {len(prompts)}" if prompts else "nothing was said yet"
-            raise ConfigurationError(f"there is no prompt number {number}: {there}")
+            raise ConfigurationError(f"there is no prompt number {number}: {there}", code="bad-option")
         position = prompts[number - 1][0]
         while position and self.entries[position - 1].role == "note":  # the note that its run begins
             position -= 1
@@ -157,7 +159,9 @@ class Talk:
             ConfigurationError: There is no such conversation.
         """
         if not 1 <= number <= len(self.branches):
-            raise ConfigurationError(f"there is no conversation number {number}: there are {len(self.branches)}")
+            raise ConfigurationError(
+                f"there is no conversation number {number}: there are {len(self.branches)}", code="bad-option"
+            )
         self.number = number - 1
         return self.branch
 
@@ -169,7 +173,7 @@ class Talk:
         """
         prompts = self.branch.prompts()
         if not prompts:
-            raise ConfigurationError("there is nothing to take back: nothing was said yet")
+            raise ConfigurationError("there is nothing to take back: nothing was said yet", code="bad-option")
         self.branch.entries = tuple(self.branch.entries[: self.branch.before(len(prompts))])
         return prompts[-1][1]
 

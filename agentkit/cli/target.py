@@ -46,7 +46,9 @@ class Target:
             try:
                 value = getattr(value, part)
             except AttributeError:
-                raise ConfigurationError(f"`{self.place}` has no `{self.name}`{self._near()}") from None
+                raise ConfigurationError(
+                    f"`{self.place}` has no `{self.name}`{self._near()}", code="bad-target"
+                ) from None
         if inspect.isfunction(value):
             return _called(value, f"{self.place}:{self.name}")
         return value
@@ -71,7 +73,7 @@ def load(target: str) -> Target:
         place, name = target, ""
     if not place:
         raise ConfigurationError(
-            f"`{target}` names no file or module: write `file.py`, `file.py:name` or `module:name`"
+            f"`{target}` names no file or module: write `file.py`, `file.py:name` or `module:name`", code="bad-target"
         )
     path = Path(place)
     is_file = path.suffix == ".py" or len(path.parts) > 1 or path.is_file() or not _dotted(place)
@@ -100,7 +102,8 @@ def agent_of(target: str) -> Agent:
     if not agents:
         raise ConfigurationError(
             f"`{found.place}` has no `Agent` at its top level;"
-            f" name a function that returns one: `{found.place}:function`"
+            f" name a function that returns one: `{found.place}:function`",
+            code="bad-target",
         )
     return _only(found, agents)
 
@@ -116,21 +119,25 @@ def tools_of(target: str) -> tuple[Tool[..., Any], ...]:
     if found.name:
         tools = _tools_in(found.value())
         if tools is None:
-            raise ConfigurationError(f"`{target}` is neither an `Agent`, nor a tool, nor a list of tools")
+            raise ConfigurationError(
+                f"`{target}` is neither an `Agent`, nor a tool, nor a list of tools", code="bad-target"
+            )
         return tools
     agents = _named(found.module, Agent)
     if agents:
         return _only(found, agents).tools
     unique = {id(one): one for value in vars(found.module).values() for one in _tools_in(value) or ()}
     if not unique:
-        raise ConfigurationError(f"`{found.place}` has neither an `Agent` nor a function marked `@tool`")
+        raise ConfigurationError(
+            f"`{found.place}` has neither an `Agent` nor a function marked `@tool`", code="bad-target"
+        )
     return tuple(unique.values())
 
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "not there"
-        raise ConfigurationError(f"`{path}` is {what}")
+        raise ConfigurationError(f"`{path}` is {what}", code="bad-target")
     path = path.resolve()
     name = path.stem
     if not name.isidentifier() or name in sys.modules or name in sys.stdlib_module_names:
@@ -153,18 +160,21 @@ def _from_module(name: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise ConfigurationError(
                 f"there is no module `{name}` here or on the module search path;"
-                f" a file is named with its ending: `{name}.py`"
+                f" a file is named with its ending: `{name}.py`",
+                code="bad-target",
             ) from error
         raise  # a module that the target imports: the traceback says where
 
 
 def _called(function: Callable[..., Any], place: str) -> Any:
     if inspect.iscoroutinefunction(function):
-        raise ConfigurationError(f"`{place}` is an async function; a target is an `Agent` or a plain function")
+        raise ConfigurationError(
+            f"`{place}` is an async function; a target is an `Agent` or a plain function", code="bad-target"
+        )
     try:
         inspect.signature(function).bind()
     except TypeError as error:
-        raise ConfigurationError(f"`{place}` cannot be called without arguments: {error}") from error
+        raise ConfigurationError(f"`{place}` cannot be called without arguments: {error}", code="bad-target") from error
     return function()
 
 
@@ -188,7 +198,9 @@ def _named(module: ModuleType, kind: type[Any]) -> list[str]:
 
 def _only(found: Target, agents: list[str]) -> Agent:
     if len(agents) > 1:
-        raise ConfigurationError(f"`{found.place}` has {len(agents)} agents; name one: {_list(found.place, agents)}")
+        raise ConfigurationError(
+            f"`{found.place}` has {len(agents)} agents; name one: {_list(found.place, agents)}", code="bad-target"
+        )
     return getattr(found.module, agents[0])
 
 

@@ -100,10 +100,14 @@ def verdicts(
     if answer is not None:
         given.append(Answer(answer))
     if len(given) > 1:
-        raise ConfigurationError("one verdict can be given: `--yes`, `--arguments`, `--no` or `--answer`")
+        raise ConfigurationError(
+            "one verdict can be given: `--yes`, `--arguments`, `--no` or `--answer`", code="bad-verdict"
+        )
     if not given:
         if calls:
-            raise ConfigurationError("`--call` needs a verdict: `--yes`, `--arguments`, `--no` or `--answer`")
+            raise ConfigurationError(
+                "`--call` needs a verdict: `--yes`, `--arguments`, `--no` or `--answer`", code="bad-verdict"
+            )
         return None
     return dict.fromkeys(calls, given[0]) if calls else given[0]
 
@@ -112,9 +116,9 @@ def _object(text: str) -> dict[str, Any]:
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"`--arguments` is no JSON: {error}") from None
+        raise ConfigurationError(f"`--arguments` is no JSON: {error}", code="bad-verdict") from None
     if not isinstance(value, dict):
-        raise ConfigurationError("`--arguments` must be one JSON object")
+        raise ConfigurationError("`--arguments` must be one JSON object", code="bad-verdict")
     return cast("dict[str, Any]", value)
 
 

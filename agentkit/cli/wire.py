@@ -109,7 +109,9 @@ class Log:
             finally:
                 os.close(number)
         except OSError as error:
-            raise ConfigurationError(f"what is sent cannot be kept in `{path}`: {error.strerror}") from error
+            raise ConfigurationError(
+                f"what is sent cannot be kept in `{path}`: {error.strerror}", code="bad-path"
+            ) from error
 
 
 class Exchange:

@@ -149,7 +149,9 @@ def gap(
         ConfigurationError: The model cannot, or its provider has no such address.
     """
     if not model.row.fim:
-        raise ConfigurationError(f"`{model.name}` does not fill in the middle; `deepseek:deepseek-flash` does")
+        raise ConfigurationError(
+            f"`{model.name}` does not fill in the middle; `deepseek:deepseek-flash` does", code="model-cannot"
+        )
     fields: dict[str, Any] = {"model": model.row.sent or model.row.name, "prompt": prefix}
     if suffix:
         fields["suffix"] = suffix
@@ -177,9 +179,13 @@ def continued(
             that the model does not take.
     """
     if not model.row.prefix:
-        raise ConfigurationError(f"`{model.name}` does not complete a prefix; `deepseek:deepseek-flash` does")
+        raise ConfigurationError(
+            f"`{model.name}` does not complete a prefix; `deepseek:deepseek-flash` does", code="model-cannot"
+        )
     if not prefix:
-        raise ConfigurationError("`complete` needs the beginning of the answer as `prefix`; `Agent.run` needs none")
+        raise ConfigurationError(
+            "`complete` needs the beginning of the answer as `prefix`; `Agent.run` needs none", code="no-prompt"
+        )
     said = [User(prompt)] if isinstance(prompt, str) else list(prompt)
     request = Request(Transcript(said), settings=settings if settings is not None else Settings())
     return Ask(
@@ -244,7 +250,8 @@ def _beta(model: Asked) -> str:
     if not model.beta:
         raise ConfigurationError(
             f"the provider of `{model.name}` has no address for prefix completion and filling in the middle;"
-            " `deepseek:` has"
+            " `deepseek:` has",
+            code="model-cannot",
         )
     return beta_of(model.base_url, model.beta)
 

@@ -123,7 +123,8 @@ class Bill:
             return None
         raise ConfigurationError(
             f"{text}; say what to assume for a million tokens with `Limits(unpriced='2 {ledger.currency}')`, give the"
-            " model a price in a catalog of your own, or let it pass with `Limits(unpriced='warn')`. Nothing was sent"
+            " model a price in a catalog of your own, or let it pass with `Limits(unpriced='warn')`. Nothing was sent",
+            code="no-price",
         )
 
 

@@ -61,7 +61,7 @@ def add(path: str | Path) -> None:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the catalog `{path}` cannot be read: {error}") from error
+        raise ConfigurationError(f"the catalog `{path}` cannot be read: {error}", code="bad-catalog") from error
     if (text, str(path)) in _added:
         return
     ours = files("agentkit.models").joinpath(_NAME).read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
         try:
             found = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"`{where}` is no TOML: {error}") from error
+            raise ConfigurationError(f"`{where}` is no TOML: {error}", code="bad-catalog") from error
         for name, table in found.items():
             _take(tables.setdefault(name, _Table()), table, f"{where}, `{name}`")
     built: dict[str, Provider] = {}
@@ -97,13 +97,15 @@ def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
 def _take(into: _Table, table: object, where: str) -> None:
     """Lay a table of a file upon what other files said of the same provider."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} is {table!r}, but must be a table of a provider")
+        raise ConfigurationError(f"{where} is {table!r}, but must be a table of a provider", code="bad-catalog")
     own = dict(cast("dict[str, Any]", table))
     rows, common = own.pop("models", []), own.pop("all", {})
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in cast("list[object]", rows)):
-        raise ConfigurationError(f"{where}: `models` must be a list of tables, `[[{where.split('`')[-2]}.models]]`")
+        raise ConfigurationError(
+            f"{where}: `models` must be a list of tables, `[[{where.split('`')[-2]}.models]]`", code="bad-catalog"
+        )
     if not isinstance(common, dict):
-        raise ConfigurationError(f"{where}: `all` must be a table")
+        raise ConfigurationError(f"{where}: `all` must be a table", code="bad-catalog")
     _values(Provider, own, where, without=("name", "any", "models"))
     _values(ModelRow, cast("dict[str, Any]", common), f"{where}, all", without=("name",))
     for position, row in enumerate(cast("list[dict[str, Any]]", rows)):
@@ -119,7 +121,9 @@ def _provider(name: str, table: _Table, tables: Mapping[str, _Table]) -> Provide
     models = [replace(row, prices=_prices(row, own, name)) for row in own]
     if like := table.own.get("like", ""):
         if like not in tables:
-            raise ConfigurationError(f"the provider `{name}` is like `{like}`, but there is no such provider")
+            raise ConfigurationError(
+                f"the provider `{name}` is like `{like}`, but there is no such provider", code="bad-catalog"
+            )
         borrowed = tables[like]
         rows = [_build(ModelRow, {**borrowed.all, **row, **table.all}, where) for row, where in borrowed.rows]
         models += [replace(row, prices=_prices(row, rows, like)) for row in rows]
@@ -135,7 +139,9 @@ def _prices(row: ModelRow, rows: list[ModelRow], where: str) -> tuple[Price, ...
         return row.prices
     other = next((one for one in rows if one.name == row.priced.like and one is not row), None)
     if other is None:
-        raise ConfigurationError(f"`{where}:{row.name}` is priced like `{row.priced.like}`, but there is no such model")
+        raise ConfigurationError(
+            f"`{where}:{row.name}` is priced like `{row.priced.like}`, but there is no such model", code="bad-catalog"
+        )
     since = row.priced.since
     theirs = sorted(_prices(other, rows, where), key=lambda price: price.since)
     before = [price for price in theirs if price.since < since]
@@ -153,7 +159,7 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
         if one.name not in values and one.default is MISSING and one.default_factory is MISSING
     ]
     if missing:
-        raise ConfigurationError(f"{where}: `{missing[0]}` is missing")
+        raise ConfigurationError(f"{where}: `{missing[0]}` is missing", code="bad-catalog")
     return kind(**_values(kind, values, where))
 
 
@@ -163,7 +169,7 @@ def _values(kind: type[Any], values: Mapping[str, Any], where: str, *, without: 
     for key in values:
         if key not in hints or key in without:
             known = ", ".join(one for one in hints if one not in without)
-            raise ConfigurationError(f"{where}: there is no key `{key}`; the keys are {known}")
+            raise ConfigurationError(f"{where}: there is no key `{key}`; the keys are {known}", code="bad-catalog")
     return {key: _value(hints[key], value, f"{where}: `{key}`") for key, value in values.items()}
 
 
@@ -177,7 +183,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in inner:
-            raise ConfigurationError(f"{where} is {value!r}, but must be one of {', '.join(inner)}")
+            raise ConfigurationError(f"{where} is {value!r}, but must be one of {', '.join(inner)}", code="bad-catalog")
         return value
     if origin is UnionType:  # an optional one; TOML has no null
         return _value(next(one for one in inner if one is not NoneType), value, where)
@@ -189,7 +195,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         try:
             return Range.parse(value)
         except ValueError as error:
-            raise ConfigurationError(f"{where}: {error}") from error
+            raise ConfigurationError(f"{where}: {error}", code="bad-catalog") from error
     if hint is datetime and isinstance(value, date):
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
         if moment.tzinfo is not None:
@@ -202,7 +208,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return value
     words: dict[Any, str] = {tuple: "list", Mapping: "table", datetime: "date, or a time with its offset"}
     said = f"a {words.get(origin or hint) or getattr(hint, '__name__', hint)}"
-    raise ConfigurationError(f"{where} is {value!r}, but must be {said}")
+    raise ConfigurationError(f"{where} is {value!r}, but must be {said}", code="bad-catalog")
 
 
 def find(name: str) -> tuple[Provider, ModelRow]:
@@ -222,12 +228,14 @@ def find(name: str) -> tuple[Provider, ModelRow]:
             row = _like(provider, model)
         if row is not None:
             return provider, row
-        raise ConfigurationError(_unknown(name, [f"{provider.name}:{one.name}" for one in provider.models]))
+        raise ConfigurationError(
+            _unknown(name, [f"{provider.name}:{one.name}" for one in provider.models]), code="unknown-model"
+        )
     for provider in known.values():
         if not provider.open and (row := _row(provider, name)) is not None:
             return provider, row
     every = [f"{one.name}:{row.name}" for one in known.values() if not one.open for row in one.models]
-    raise ConfigurationError(_unknown(name, every))
+    raise ConfigurationError(_unknown(name, every), code="unknown-model")
 
 
 def _row(provider: Provider, model: str) -> ModelRow | None:

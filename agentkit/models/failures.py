@@ -40,6 +40,7 @@ _FOR_GOOD = re.compile(
     re.IGNORECASE,
 )
 """What llama.cpp says with a 500 though it is the request that is wrong, and always will be (WIRE section 8)."""
+_NO_MODEL = re.compile(r"model (?:does )?not exist|model_not_found|supported api model names", re.IGNORECASE)
 _SECRET = re.compile(r"\b(?:sk|ak|pk|gsk|hf|key)[-_][A-Za-z0-9_\-.]{8,}|(?i:\bbearer\s+)[^\s\"',;]{8,}")
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _MARKUP = re.compile(rb"(?i)\s*<(!doctype|html|head|body|\?xml)")
@@ -205,7 +206,20 @@ def _error(status: int, failure: _Failure, *, model: str, key: str = "", wait: f
     message = f"`{model}` {advice}. The endpoint's words{label}: {words}"
     if issubclass(kind, errors.Unavailable):
         return kind(message, model=model, status=status, retry_after=wait)
-    return kind(message, model=model, status=status)
+    error = kind(message, model=model, status=status)
+    error.code = _code(error, failure)
+    return error
+
+
+def _code(error: ModelError, failure: _Failure) -> str:
+    """A narrower code than the class's, where the cure is another (`docs/reference/errors.md`)."""
+    if isinstance(error, errors.InsufficientBalance) and "20031" in failure.all:
+        return "no-quota"
+    if no_tools(error):
+        return "tools-refused"
+    if type(error) is errors.Rejected and (error.status == 404 or _NO_MODEL.search(failure.all)):
+        return "not-served"
+    return error.code
 
 
 def _class(status: int, failure: _Failure) -> type[ModelError]:

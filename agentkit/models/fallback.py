@@ -74,13 +74,14 @@ class Fallback:
     def __init__(self, models: Sequence[Model]) -> None:
         if isinstance(models, str) or not models:
             raise ConfigurationError(
-                '`Fallback` takes a list of models: `Fallback([open_model("a"), open_model("b")])`'
+                '`Fallback` takes a list of models: `Fallback([open_model("a"), open_model("b")])`', code="bad-value"
             )
         for model in models:
             if not callable(getattr(model, "call", None)):
                 raise ConfigurationError(
                     f"`Fallback` takes models, but there is {model!r} among them; `open_model` makes models of names,"
-                    ' several at once too: `open_model("a, b")`'
+                    ' several at once too: `open_model("a, b")`',
+                    code="bad-value",
                 )
         self.models = tuple(models)
         self.resting = Resting(len(self.models))

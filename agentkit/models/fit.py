@@ -112,25 +112,32 @@ def _check(settings: Settings, tools: Sequence[Tool[..., Any]], row: ModelRow) -
     if tools and not row.tools:
         raise ConfigurationError(
             f"`{row.name}` has no function calling, but {len(tools)} tool(s) are given; use a model that has it,"
-            " or `tool_mode='auto'`, which tells it of tools in words"
+            " or `tool_mode='auto'`, which tells it of tools in words",
+            code="no-function-calling",
         )
     if len(tools) > row.max_tools:
         raise ConfigurationError(
             f"{len(tools)} tools are given, but `{row.name}` takes at most {row.max_tools} in one request;"
-            " give fewer, or spread them over several agents"
+            " give fewer, or spread them over several agents",
+            code="too-many-tools",
         )
     if choice is not None and choice not in CHOICES and all(tool.name != choice for tool in tools):
         names = ", ".join(f"`{tool.name}`" for tool in tools) or "none"
         raise ConfigurationError(
-            f"`tool_choice` is `{choice}`, which is neither `auto`, `none`, `required` nor one of the tools ({names})"
+            f"`tool_choice` is `{choice}`, which is neither `auto`, `none`, `required` nor one of the tools ({names})",
+            code="bad-value",
         )
     if settings.top_logprobs is not None and not settings.logprobs:
-        raise ConfigurationError("`top_logprobs` needs `logprobs=True` beside it")
+        raise ConfigurationError("`top_logprobs` needs `logprobs=True` beside it", code="bad-value")
     times: Any = settings.continuations
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 0):
-        raise ConfigurationError(f"`continuations={times!r}`: it must be a whole number from 0 on, or `None`")
+        raise ConfigurationError(
+            f"`continuations={times!r}`: it must be a whole number from 0 on, or `None`", code="bad-value"
+        )
     if "messages" in settings.extra_body:
-        raise ConfigurationError("`extra_body` must not hold `messages`: pass them as `history=` instead")
+        raise ConfigurationError(
+            "`extra_body` must not hold `messages`: pass them as `history=` instead", code="bad-value"
+        )
 
 
 def asked_to_think(settings: Settings) -> bool | None:
@@ -146,7 +153,8 @@ def _thinking(settings: Settings, row: ModelRow, warnings: list[str]) -> tuple[d
     asked, effort = asked_to_think(settings), settings.reasoning_effort
     if effort is not None and row.efforts and effort not in row.efforts:
         raise ConfigurationError(
-            f"`reasoning_effort={effort!r}`: `{row.name}` takes {', '.join(f'`{one}`' for one in row.efforts)}"
+            f"`reasoning_effort={effort!r}`: `{row.name}` takes {', '.join(f'`{one}`' for one in row.efforts)}",
+            code="model-cannot",
         )
     thinks = row.thinks(asked)
     if asked is None:
@@ -214,7 +222,9 @@ def _is_sent(name: str, value: object, row: ModelRow, thinks: bool, warnings: li
     elif name in ("logprobs", "parallel_tool_calls"):
         _is_flag(name, value)
     elif name == "user_id" and not (isinstance(value, str) and _USER.fullmatch(value)):
-        raise ConfigurationError(f"`user_id={value!r}`: it must be 1 to 512 of `A-Z`, `a-z`, `0-9`, `_` and `-`")
+        raise ConfigurationError(
+            f"`user_id={value!r}`: it must be 1 to 512 of `A-Z`, `a-z`, `0-9`, `_` and `-`", code="bad-value"
+        )
     if not takes(row, name):
         if not (name == "n" or (name == "reasoning_effort" and value == "none")):  # what holds without them too
             warnings.append(f"`{name}` is not sent: `{row.name}` does not take it")
@@ -232,14 +242,16 @@ def _is_number(name: str, value: object, row: ModelRow) -> None:
         wanted = Range(1, row.output)
     whole = name in _WHOLE
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise ConfigurationError(f"`{name}={value!r}`: it must be a {'whole ' if whole else ''}number")
+        raise ConfigurationError(
+            f"`{name}={value!r}`: it must be a {'whole ' if whole else ''}number", code="bad-value"
+        )
     if value not in wanted:
-        raise ConfigurationError(f"`{name}={value!r}`: `{row.name}` takes {wanted}")
+        raise ConfigurationError(f"`{name}={value!r}`: `{row.name}` takes {wanted}", code="bad-value")
 
 
 def _is_flag(name: str, value: object) -> None:
     if value is not None and not isinstance(value, bool):
-        raise ConfigurationError(f"`{name}={value!r}`: it must be `True` or `False`")
+        raise ConfigurationError(f"`{name}={value!r}`: it must be `True` or `False`", code="bad-value")
 
 
 def _stop(settings: Settings, row: ModelRow) -> str | list[str] | None:
@@ -250,10 +262,10 @@ def _stop(settings: Settings, row: ModelRow) -> str | list[str] | None:
         return stop
     texts: list[object] = list(stop)
     if not all(isinstance(text, str) for text in texts):
-        raise ConfigurationError(f"`stop={stop!r}`: it must be a text or a list of texts")
+        raise ConfigurationError(f"`stop={stop!r}`: it must be a text or a list of texts", code="bad-value")
     wanted = row.ranges.get("stop", STOPS)
     if len(texts) not in wanted:
-        raise ConfigurationError(f"`stop` has {len(texts)} texts, but `{row.name}` takes {wanted}")
+        raise ConfigurationError(f"`stop` has {len(texts)} texts, but `{row.name}` takes {wanted}", code="bad-value")
     return cast("list[str]", texts)
 
 
@@ -263,7 +275,9 @@ def _format(settings: Settings, row: ModelRow) -> dict[str, Any]:
     kind = wanted.get("type")
     if kind != "text" and kind not in row.formats:
         known = ", ".join(f"`{one}`" for one in ("text", *row.formats))
-        raise ConfigurationError(f"`response_format` is of type `{kind}`, but `{row.name}` takes only {known}")
+        raise ConfigurationError(
+            f"`response_format` is of type `{kind}`, but `{row.name}` takes only {known}", code="model-cannot"
+        )
     return wanted
 
 

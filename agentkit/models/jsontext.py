@@ -51,7 +51,10 @@ def write(value: Any) -> bytes:
     try:
         return core().to_json(_mended(value))
     except (core().PydanticSerializationError, RecursionError) as error:
-        raise ConfigurationError(f"a request cannot be written as JSON: {error}") from error
+        raise ConfigurationError(
+            f"a request cannot be written as JSON: {error}; look at its `extra_body` and `response_format`",
+            code="not-json",
+        ) from error
 
 
 def _mended(value: Any) -> Any:

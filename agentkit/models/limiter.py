@@ -243,7 +243,8 @@ class Limiter:
         if until is not None and now >= until:
             raise TimedOut(
                 f"after {now - began:.1f} s the request had no place among those that the endpoint takes at once;"
-                " ask for less at a time, or allow more time"
+                " ask for less at a time, or allow more time",
+                code="no-place",
             )
         if tell is not None:
             tell(now - began)

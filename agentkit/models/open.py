@@ -59,15 +59,14 @@ def open_model(
     if "," in name:
         same: dict[str, Any] = {"transport": transport, "retries": retries, "timeout": timeout, "proxy": proxy}
         return _several(name, api_key or base_url, {**same, "verify": verify, "tool_mode": tool_mode})
-    if tool_mode not in ("auto", "native", "prompt"):
-        raise ConfigurationError(f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'")
-    if retries < 0:
-        raise ConfigurationError(f"`retries={retries}`: it must be 0 or more")
+    _check(tool_mode, retries)
     provider, row = found(name)
     patience = timeout if isinstance(timeout, Patience) else Patience(first_byte=row.first_byte, total=timeout)
     key, url, carrier, at_home = _reach(provider, name, api_key, base_url, transport)
     if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`")
+        raise ConfigurationError(
+            f"`base_url={url!r}` is no address: it must begin with `http://` or `https://`", code="bad-address"
+        )
     return HttpModel(
         provider.name,
         _as_of_today(row) if at_home else _as_it_was(row),
@@ -81,6 +80,15 @@ def open_model(
         beta=provider.beta,
         limiter=None if isinstance(carrier, str) else limiter_of(url, key, carrier),
     )
+
+
+def _check(tool_mode: str, retries: int) -> None:
+    if tool_mode not in ("auto", "native", "prompt"):
+        raise ConfigurationError(
+            f"`tool_mode={tool_mode!r}`: it must be 'auto', 'native' or 'prompt'", code="bad-value"
+        )
+    if retries < 0:
+        raise ConfigurationError(f"`retries={retries}`: it must be 0 or more", code="bad-value")
 
 
 def found(name: str) -> tuple[Provider, ModelRow]:
@@ -126,7 +134,7 @@ def _reach(
     key = api_key or _key(provider, name, at_home=url == provider.base_url)
     carrier = transport or os.environ.get("AGENTKIT_TRANSPORT") or "httpx"
     if not url:
-        raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`")
+        raise ConfigurationError(f"`{name}` has no address of its own: give `base_url=`", code="bad-address")
     return key, url, carrier, url == provider.base_url and isinstance(carrier, str)
 
 
@@ -144,7 +152,8 @@ def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> F
     if only_for_one is not None:
         raise ConfigurationError(
             f"`{names}` is several models, but `api_key` and `base_url` are those of one: open each by itself and"
-            " join them with `Fallback([…])`"
+            " join them with `Fallback([…])`",
+            code="bad-value",
         )
     return Fallback([open_model(one.strip(), **options) for one in names.split(",") if one.strip()])
 
@@ -164,7 +173,8 @@ def default_model() -> str:
     if not name:
         raise ConfigurationError(
             "no model was named: write `Agent('deepseek:deepseek-flash')`, set `AGENTKIT_MODEL`,"
-            " or try `sim:deepseek-flash`, which runs offline"
+            " or try `sim:deepseek-flash`, which runs offline",
+            code="no-model",
         )
     return name
 
@@ -174,7 +184,8 @@ def _key(provider: Provider, name: str, *, at_home: bool) -> str | None:
     if not key and provider.key and (at_home or not provider.open):
         raise ConfigurationError(
             f"no key for {provider.title} (`{name}`): set `{provider.key}` or give `api_key=`;"
-            " without a key, `sim:deepseek-flash` runs offline on the built-in simulator"
+            " without a key, `sim:deepseek-flash` runs offline on the built-in simulator",
+            code="no-key",
         )
     return key or None
 
@@ -183,7 +194,8 @@ def _carrier(asked: Any, proxy: str | None, verify: Any) -> Transport:
     if isinstance(asked, str):
         if asked not in ("httpx", "aiohttp"):
             raise ConfigurationError(
-                f"there is no transport `{asked}`: it is 'httpx', 'aiohttp', or a client you bring"
+                f"there is no transport `{asked}`: it is 'httpx', 'aiohttp', or a client you bring",
+                code="bad-transport",
             )
         return transports.shared(asked, proxy=proxy, verify=verify)
     return transports.bring(asked)

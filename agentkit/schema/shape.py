@@ -79,7 +79,9 @@ def read(
     if isinstance(function, type):
         raise source.fail("it is a class. Give a function that makes one, or an object of it that can be called")
     if not callable(function):
-        raise ConfigurationError(f"`{function!r:.80}` cannot be a tool, since it cannot be called. Give a function")
+        raise ConfigurationError(
+            f"`{function!r:.80}` cannot be a tool, since it cannot be called. Give a function", code="bad-tool"
+        )
     order = signature(function, source)
     settled: Collection[str] = ()
     if isinstance(function, functools.partial):

@@ -108,7 +108,7 @@ class Source:
     def fail(self, problem: str) -> ConfigurationError:
         """The error that says where, what and why."""
         where = f" ({self.where})" if self.where else ""
-        return ConfigurationError(f"`{self.label}` cannot be a tool: {problem}{where}")
+        return ConfigurationError(f"`{self.label}` cannot be a tool: {problem}{where}", code="bad-tool")
 
 
 def _innermost(function: Any) -> Any:

@@ -508,13 +508,17 @@ def profile_named(profile: str | Profile) -> Profile:
         base, switches = COMPATIBLE.name, [base, *switches]
     if base not in PROFILES:
         known = ", ".join(f"`{name}`" for name in (*PROFILES, *_SERVERS))
-        raise ConfigurationError(f"there is no simulator profile `{base}`; there are: {known}")
+        raise ConfigurationError(f"there is no simulator profile `{base}`; there are: {known}", code="bad-simulator")
     found = PROFILES[base]
     for switch in switches:
         if switch not in SWITCHES:
             known = ", ".join(f"`+{name}`" for name in SWITCHES)
-            raise ConfigurationError(f"simulator profiles have no switch `+{switch}`; there are: {known}")
+            raise ConfigurationError(
+                f"simulator profiles have no switch `+{switch}`; there are: {known}", code="bad-simulator"
+            )
         if switch != "lenient" and found.unknown is None:
-            raise ConfigurationError(f"the switch `+{switch}` goes with `{COMPATIBLE.name}` and not with `{base}`")
+            raise ConfigurationError(
+                f"the switch `+{switch}` goes with `{COMPATIBLE.name}` and not with `{base}`", code="bad-simulator"
+            )
         found = replace(SWITCHES[switch](found), name=profile)
     return found

@@ -154,7 +154,7 @@ def running(simulator: Simulator, port: int = 0, host: str = "127.0.0.1") -> Gen
     try:
         up.wait()
         if not server.started:
-            raise ConfigurationError(f"the simulator could not start on {_url(listener)}")
+            raise ConfigurationError(f"the simulator could not start on {_url(listener)}", code="no-port")
         yield _url(listener)
     finally:
         server.should_exit = True
@@ -172,7 +172,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except (OSError, OverflowError) as error:
-        raise ConfigurationError(f"cannot listen on `{host}`, port {port}: {error}") from error
+        raise ConfigurationError(f"cannot listen on `{host}`, port {port}: {error}", code="no-port") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -181,16 +181,18 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"port {port} of `{host}` is in use: choose another (`--port`), or stop the program that has it"
+                f"port {port} of `{host}` is in use: choose another (`--port`), or stop the program that has it",
+                code="no-port",
             ) from error
-        raise ConfigurationError(f"cannot listen on `{host}`, port {port}: {error}") from error
+        raise ConfigurationError(f"cannot listen on `{host}`, port {port}: {error}", code="no-port") from error
     return listener
 
 
 def _wants_uvicorn() -> None:
     if importlib.util.find_spec("uvicorn") is None:
         raise ConfigurationError(
-            'the simulator\'s server needs the extra `sim`: `python -m pip install ".[sim]"` in a checkout of agentkit'
+            'the simulator\'s server needs the extra `sim`: `python -m pip install ".[sim]"` in a checkout of agentkit',
+            code="no-extra",
         )
 
 

@@ -46,7 +46,9 @@ def call(name: str, /, **arguments: Any) -> ToolCall:
     try:
         return ToolCall("", name, json.dumps(arguments, ensure_ascii=False))
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"the arguments of the call of `{name}` cannot be written as JSON: {error}") from error
+        raise ConfigurationError(
+            f"the arguments of the call of `{name}` cannot be written as JSON: {error}", code="not-json"
+        ) from error
 
 
 class _Double:
@@ -54,7 +56,7 @@ class _Double:
 
     def __init__(self, name: str, piece: int | None) -> None:
         if piece is not None and piece < 1:
-            raise ConfigurationError(f"`piece={piece}`: a piece has at least one character")
+            raise ConfigurationError(f"`piece={piece}`: a piece has at least one character", code="bad-value")
         self.name = name
         self.requests: list[Request] = []
         self._piece = piece
@@ -110,7 +112,9 @@ class _Double:
             raise said
         message = _read(said, self.name)
         if message is None:
-            raise ConfigurationError(f"`{self.name}` said {_shown(said)}, which is no reply: {_REPLIES}")
+            raise ConfigurationError(
+                f"`{self.name}` said {_shown(said)}, which is no reply: {_REPLIES}", code="bad-script"
+            )
         if any(not one.id for one in message.tool_calls):
             calls = (one if one.id else replace(one, id=f"call_{next(self._ids)}") for one in message.tool_calls)
             return replace(message, tool_calls=tuple(calls))
@@ -160,13 +164,17 @@ class Script(_Double):
     def __init__(self, replies: Iterable[Said | Answer], *, name: str = "script", piece: int | None = None) -> None:
         super().__init__(name, piece)
         if isinstance(replies, str) or not isinstance(cast(object, replies), Iterable):
-            raise ConfigurationError(f"`Script` takes a list of replies: `Script([…])`, not {_shown(replies)}")
+            raise ConfigurationError(
+                f"`Script` takes a list of replies: `Script([…])`, not {_shown(replies)}", code="bad-script"
+            )
         self._replies = list(replies)
         self._failures: list[str] = []
         for number, reply in enumerate(self._replies, 1):
             good = callable(reply) or isinstance(reply, BaseException) or _read(reply, name) is not None
             if not good or isinstance(reply, type):
-                raise ConfigurationError(f"reply {number} of `{name}` is {_shown(reply)}: {_REPLIES}")
+                raise ConfigurationError(
+                    f"reply {number} of `{name}` is {_shown(reply)}: {_REPLIES}", code="bad-script"
+                )
 
     def __repr__(self) -> str:
         given = min(len(self.requests), len(self._replies))
@@ -230,7 +238,9 @@ class Function(_Double):
 
     def __init__(self, answer: Answer, *, name: str | None = None, piece: int | None = None) -> None:
         if not callable(answer):
-            raise ConfigurationError(f"`Function` takes a function of a `Request`, not {_shown(answer)}")
+            raise ConfigurationError(
+                f"`Function` takes a function of a `Request`, not {_shown(answer)}", code="bad-script"
+            )
         super().__init__(name or getattr(answer, "__name__", type(answer).__name__), piece)
         self._answer = answer
 

@@ -213,7 +213,7 @@ AGAIN = __import__("os").environ.get("AGAIN")
     )
     done = agentkit("run", path, "Look", "--session", "eyes")
     assert done.returncode == 5
-    assert done.stderr.splitlines()[-1] == f"error: busy (go on with `agentkit resume {path} eyes`)"
+    assert done.stderr.splitlines()[-1] == f"error: busy (go on with `agentkit resume {path} eyes`) [rate-limited]"
     done = agentkit("resume", path, "eyes", AGAIN="1")
     assert (done.returncode, done.stdout) == (0, "I saw it.\n")
     done = agentkit("resume", path, "eyes", "Once more", AGAIN="1")

@@ -159,7 +159,12 @@ class ChatDecoder:
             if self._finish is None and not self._done:
                 raise self._broken_off(self._events)
         elif self._body is None:
-            raise Unreadable(f"`{self._model}` sent an empty reply; try again later", model=self._model, status=200)
+            raise Unreadable(
+                f"`{self._model}` sent an empty reply; try again later",
+                model=self._model,
+                status=200,
+                code="empty-reply",
+            )
         elif not self._whole:
             body = b"".join(self._body)
             try:

@@ -244,7 +244,8 @@ def _part(part: Part, row: ModelRow) -> dict[str, Any]:
     if not row.vision:
         raise ConfigurationError(
             f"`{row.name}` takes no images, but one is in the conversation; ask a model with vision"
-            " (`agentkit models` lists them), or leave the image out"
+            " (`agentkit models` lists them), or leave the image out",
+            code="model-cannot",
         )
     address = {"url": part.url} if part.detail == "auto" else {"url": part.url, "detail": part.detail}
     return {"type": "image_url", "image_url": address}

@@ -84,7 +84,8 @@ def _make(kind: str, proxy: str | None, verify: Any) -> Httpx | Aiohttp:
             made = Aiohttp(proxy, verify, lambda post: shared("httpx", proxy=proxy, verify=verify).send(post))
         else:
             raise ConfigurationError(
-                f'`transport={kind!r}` is not known: give `"httpx"`, `"aiohttp"`, or a client with the face of httpx'
+                f'`transport={kind!r}` is not known: give `"httpx"`, `"aiohttp"`, or a client with the face of httpx',
+                code="bad-transport",
             )
         if not _shared:
             import atexit

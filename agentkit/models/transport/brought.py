@@ -81,7 +81,8 @@ def _type(thing: object) -> str:
 def _unusable(thing: object) -> ConfigurationError:
     return ConfigurationError(
         f'`transport=` cannot use a `{_type(thing)}` here: give `"httpx"`, `"aiohttp"`, an `httpx.Client`, an '
-        "`httpx.AsyncClient`, or one for each side in `Brought(sync=…, async_=…)`"
+        "`httpx.AsyncClient`, or one for each side in `Brought(sync=…, async_=…)`",
+        code="bad-transport",
     )
 
 
@@ -96,7 +97,8 @@ class _Clients:
         if self._brought.sync is None:
             raise ConfigurationError(
                 f"`transport=` got an async client (`{_type(self._brought.async_)}`), and this is a sync run: bring an "
-                "`httpx.Client`, or both in `Brought(sync=…, async_=…)`, or call `arun` or `astream`"
+                "`httpx.Client`, or both in `Brought(sync=…, async_=…)`, or call `arun` or `astream`",
+                code="sync-or-async",
             )
         return SyncReply(post, self._targets.find(post.url), self)
 
@@ -104,7 +106,8 @@ class _Clients:
         if self._brought.async_ is None:
             raise ConfigurationError(
                 f"`transport=` got a sync client (`{_type(self._brought.sync)}`), and this is an async run: bring an "
-                "`httpx.AsyncClient`, or both in `Brought(sync=…, async_=…)`, or call `run` or `stream`"
+                "`httpx.AsyncClient`, or both in `Brought(sync=…, async_=…)`, or call `run` or `stream`",
+                code="sync-or-async",
             )
         return HttpxAsyncReply(post, self._targets.find(post.url), self)
 

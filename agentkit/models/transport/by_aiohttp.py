@@ -46,7 +46,8 @@ class Aiohttp:
             import yarl
         except ImportError as error:
             raise errors.ConfigurationError(
-                '`transport="aiohttp"` needs the extra `fast`: `pip install ".[fast]"` in a checkout of agentkit'
+                '`transport="aiohttp"` needs the extra `fast`: `pip install ".[fast]"` in a checkout of agentkit',
+                code="no-extra",
             ) from error
         self._aiohttp = aiohttp
         self._connector = _connector_class()

@@ -89,7 +89,8 @@ class Httpx:
                 proxy = self._httpx.Proxy(proxy, ssl_context=trust if secure_proxy else None)
             except Exception:
                 raise errors.ConfigurationError(
-                    "the proxy cannot be used: give its URL as `http://host:port`, `https://…` or `socks5://…`"
+                    "the proxy cannot be used: give its URL as `http://host:port`, `https://…` or `socks5://…`",
+                    code="bad-transport",
                 ) from None
         return {"verify": trust, "limits": self._limits, "proxy": proxy}
 

@@ -57,7 +57,11 @@ def explained(error: Exception, where: str, patience: Patience) -> AgentkitError
         return TimedOut(f"a time limit of the HTTP client itself passed while `{where}` was asked: raise it there")
     if names & _MISTAKEN:
         # what the library says may quote a header
-        return ConfigurationError(f"the request to `{where}` cannot be sent as it is ({type(error).__name__})")
+        return ConfigurationError(
+            f"the request to `{where}` cannot be sent as it is ({type(error).__name__}): look at the address and"
+            " the headers",
+            code="bad-address",
+        )
     if names & _GARBLED or names_of(error.__cause__ or error) & _GARBLED:
         return Unreadable(
             f"the answer of `{where}` cannot be decompressed: look at what stands between, a proxy perhaps"
@@ -68,8 +72,11 @@ def explained(error: Exception, where: str, patience: Patience) -> AgentkitError
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return ConnectionLost(
             f"the certificate of `{where}` is not trusted ({said}): check the address, or give `verify=` the file "
-            "with your authority's certificate"
+            "with your authority's certificate",
+            code="untrusted-certificate",
         )
     if names & _NO_CONNECTION:
-        return ConnectionLost(f"no connection to `{where}` ({said}): check the address, the network and the proxy")
+        return ConnectionLost(
+            f"no connection to `{where}` ({said}): check the address, the network and the proxy", code="no-connection"
+        )
     return ConnectionLost(f"the connection to `{where}` broke before the answer was whole ({said}): try again")

@@ -34,16 +34,20 @@ class Target:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigurationError(f"`base_url` cannot be read as a URL: {error}") from None
+            raise ConfigurationError(
+                f"`base_url` cannot be read as a URL: {error}; write it as `https://host/path`", code="bad-address"
+            ) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError(
                 f"`{parts.scheme}://{parts.hostname or ''}` is no address to send to: "
-                "give a `base_url` that begins with `https://` or `http://` and names a host"
+                "give a `base_url` that begins with `https://` or `http://` and names a host",
+                code="bad-address",
             )
         if parts.username is not None or parts.password is not None:
             raise ConfigurationError(
                 f"the URL of `{parts.hostname}` holds a user name or password, which would not be sent: "
-                "give an `api_key` or a header instead"
+                "give an `api_key` or a header instead",
+                code="bad-header",
             )
         self.tls = parts.scheme == "https"
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -52,7 +56,9 @@ class Target:
         try:
             self.url = targets.parse(url)
         except Exception as error:
-            raise ConfigurationError(f"the URL of `{self.where}` cannot be read: {error}") from error
+            raise ConfigurationError(
+                f"the URL of `{self.where}` cannot be read: {error}; look at its `base_url`", code="bad-address"
+            ) from error
         self.proxy = targets.proxy_of(parts.scheme, parts.hostname)
         self._prepare = targets.prepare
         self._ready: tuple[Mapping[str, str], Any] | None = None
@@ -111,11 +117,12 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
     """
     for name, value in given.items():
         if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} cannot be the name of a header")
+            raise ConfigurationError(f"{name!r} cannot be the name of a header", code="bad-header")
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(
                 f"the value of the header `{name}` cannot be sent: it has a line break, a blank at an end, or a "
-                "character that is not ASCII; look at the key or the header that was given"
+                "character that is not ASCII; look at the key or the header that was given",
+                code="bad-header",
             )
     headers = {name: value for name, value in given.items() if name.lower() not in _COUNTED}
     if not any(name.lower() == "accept-encoding" for name in headers):
@@ -155,7 +162,11 @@ def context(verify: Any) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(capath=verify if folder else None, cafile=None if folder else verify)
         except OSError as error:
-            raise ConfigurationError(f"`verify={verify!r}`: no certificates can be read there ({error})") from error
+            raise ConfigurationError(
+                f"`verify={verify!r}`: no certificates can be read there ({error}); name a file or folder"
+                " of PEM certificates",
+                code="bad-transport",
+            ) from error
     import httpx
 
     return httpx.create_ssl_context(verify=verify)

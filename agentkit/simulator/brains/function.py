@@ -23,7 +23,9 @@ def function(answer: Callable[[Turn], object]) -> Brain:
         ConfigurationError: It is no function.
     """
     if not callable(answer):
-        raise ConfigurationError(f"a brain is a function of a `Turn`, and {answer!r} cannot be called")
+        raise ConfigurationError(
+            f"a brain is a function of a `Turn`, and {answer!r} cannot be called", code="bad-simulator"
+        )
     name = getattr(answer, "__qualname__", type(answer).__name__)
 
     def brain(turn: Turn) -> Plan:

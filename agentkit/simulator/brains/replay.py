@@ -77,7 +77,7 @@ class Replay:
         known = profile_named(profile)
         root = Path(folder)
         if not root.is_dir():
-            raise ConfigurationError(f"there is no folder `{folder}` to replay")
+            raise ConfigurationError(f"there is no folder `{folder}` to replay", code="bad-simulator")
         for request in sorted(root.rglob("request.json")):
             name = request.parent.relative_to(root).as_posix()
             try:
@@ -89,7 +89,8 @@ class Replay:
             told = f": `{first[0]}`: {first[1]}" if first else ""
             raise ConfigurationError(
                 f"`{folder}` has no recording that can be read (folders with `request.json` and `response.json` or "
-                f"`response.sse`){told}"
+                f"`response.sse`){told}",
+                code="bad-simulator",
             )
         self._by_lines: dict[Lines, list[Recording]] = {}
         for one in self.recordings:

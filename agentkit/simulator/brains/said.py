@@ -44,7 +44,8 @@ def plan_of(said: object, where: str) -> Plan:
             return Plan(calls=calls)
     raise ConfigurationError(
         f"{where}: {_shown(cast('object', said))} is no reply;"
-        " it must be a text, a `Call` or a list of them, a mapping, or a `Plan`"
+        " it must be a text, a `Call` or a list of them, a mapping, or a `Plan`",
+        code="bad-simulator",
     )
 
 
@@ -59,7 +60,7 @@ def only(mapping: Mapping[str, Any], known: Iterable[str], where: str) -> None:
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             guess = f"; did you mean `{near[0]}`?" if near else f"; there are {', '.join(f'`{one}`' for one in names)}"
-            raise ConfigurationError(f"{where}: there is no key `{key}`{guess}")
+            raise ConfigurationError(f"{where}: there is no key `{key}`{guess}", code="bad-simulator")
 
 
 def text_of(mapping: Mapping[str, Any], key: str, where: str) -> str | None:
@@ -71,14 +72,14 @@ def text_of(mapping: Mapping[str, Any], key: str, where: str) -> str | None:
     value = mapping.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise ConfigurationError(f"{where}: `{key}` is {_shown(value)}; it must be a text")
+    raise ConfigurationError(f"{where}: `{key}` is {_shown(value)}; it must be a text", code="bad-simulator")
 
 
 def _of_mapping(said: Mapping[str, Any], where: str) -> Plan:
     only(said, _KEYS, where)
     listed: Any = said.get("calls", ())
     if not isinstance(listed, (list, tuple)):
-        raise ConfigurationError(f"{where}: `calls` is {_shown(listed)}; it must be a list")
+        raise ConfigurationError(f"{where}: `calls` is {_shown(listed)}; it must be a list", code="bad-simulator")
     calls = [
         call if isinstance(call, Call) else _call(call, f"{where}, call {number}")
         for number, call in enumerate(cast("Sequence[Any]", listed), 1)
@@ -93,20 +94,26 @@ def _of_mapping(said: Mapping[str, Any], where: str) -> Plan:
 
 def _call(said: object, where: str) -> Call:
     if not isinstance(said, Mapping):
-        raise ConfigurationError(f"{where}: {_shown(said)} is no call; it has `name` and `arguments`")
+        raise ConfigurationError(
+            f"{where}: {_shown(said)} is no call; it has `name` and `arguments`", code="bad-simulator"
+        )
     call = cast("Mapping[str, Any]", said)
     only(call, _CALL_KEYS, where)
     name = text_of(call, "name", where)
     if not name:
-        raise ConfigurationError(f"{where}: it has no `name`")
+        raise ConfigurationError(f"{where}: it has no `name`", code="bad-simulator")
     arguments: Any = call.get("arguments", {})
     if not isinstance(arguments, str):
         if not isinstance(arguments, Mapping):
-            raise ConfigurationError(f"{where}: `arguments` is {_shown(arguments)}; it must be an object or a text")
+            raise ConfigurationError(
+                f"{where}: `arguments` is {_shown(arguments)}; it must be an object or a text", code="bad-simulator"
+            )
         try:
             arguments = json.dumps(arguments, ensure_ascii=False)
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"{where}: `arguments` cannot be written as JSON: {error}") from error
+            raise ConfigurationError(
+                f"{where}: `arguments` cannot be written as JSON: {error}", code="bad-simulator"
+            ) from error
     return Call(name, arguments, text_of(call, "id", where) or "")
 
 

@@ -142,13 +142,15 @@ class Script:
         try:
             content: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigurationError(f"cannot read the script `{name}`: {error.strerror}") from error
+            raise ConfigurationError(
+                f"cannot read the script `{name}`: {error.strerror}", code="bad-simulator"
+            ) from error
         except ValueError as error:  # no TOML, or no UTF-8
-            raise ConfigurationError(f"the script `{name}` is no TOML: {error}") from error
+            raise ConfigurationError(f"the script `{name}` is no TOML: {error}", code="bad-simulator") from error
         only(content, ("reply",), f"script `{name}`")
         replies: Any = content.get("reply", [])
         if not isinstance(replies, list) or not replies:
-            raise ConfigurationError(f"script `{name}`: it has no `[[reply]]`")
+            raise ConfigurationError(f"script `{name}`: it has no `[[reply]]`", code="bad-simulator")
         return cls(*cast("list[Mapping[str, Any]]", replies), name=f"script `{name}`")
 
     @property
@@ -212,7 +214,7 @@ def _expect(said: object, where: str) -> Expect:
     if said is None or isinstance(said, Expect):
         return said or Expect()
     if not isinstance(said, Mapping):
-        raise ConfigurationError(f"{where}: {said!r} is no table of what to expect")
+        raise ConfigurationError(f"{where}: {said!r} is no table of what to expect", code="bad-simulator")
     wanted = cast("Mapping[str, Any]", said)
     only(wanted, [field.name for field in fields(Expect)], where)
     for key in ("last", "matches", "role", "system", "model"):
@@ -220,15 +222,19 @@ def _expect(said: object, where: str) -> Expect:
     try:
         re.compile(wanted.get("matches", ""))
     except re.error as error:
-        raise ConfigurationError(f"{where}: `matches` is no regular expression: {error}") from error
+        raise ConfigurationError(
+            f"{where}: `matches` is no regular expression: {error}", code="bad-simulator"
+        ) from error
     for key, kind in (("messages", int), ("thinking", bool)):
         if key in wanted and type(wanted[key]) is not kind:
-            raise ConfigurationError(f"{where}: `{key}` is {wanted[key]!r}; it must be of the type {kind.__name__}")
+            raise ConfigurationError(
+                f"{where}: `{key}` is {wanted[key]!r}; it must be of the type {kind.__name__}", code="bad-simulator"
+            )
     tools: Any = wanted.get("tools")
     if tools is not None:
         names = cast("Sequence[object]", tools if isinstance(tools, (list, tuple)) else (None,))
         if not all(isinstance(name, str) for name in names):
-            raise ConfigurationError(f"{where}: `tools` is {tools!r}; it must be a list of names")
+            raise ConfigurationError(f"{where}: `tools` is {tools!r}; it must be a list of names", code="bad-simulator")
         wanted = {**wanted, "tools": tuple(names)}
     return Expect(**wanted)
 

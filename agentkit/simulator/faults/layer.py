@@ -48,7 +48,9 @@ class Faults:
             ConfigurationError: A text is no rule, or the scale is negative or infinite.
         """
         if not 0 <= time_scale < math.inf:
-            raise ConfigurationError(f"`time_scale={time_scale}`: it must be 0 or more, and finite")
+            raise ConfigurationError(
+                f"`time_scale={time_scale}`: it must be 0 or more, and finite", code="bad-simulator"
+            )
         self._seed = seed
         self._time_scale = time_scale
         self._lock = threading.Lock()

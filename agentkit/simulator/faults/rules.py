@@ -68,7 +68,8 @@ def rule(text: str) -> Rule:
     match = _RULE.fullmatch(text)
     if not match:
         raise ConfigurationError(
-            f"fault `{text}`: write a name, `name:RATE` or `name@NUMBER`, such as `429:0.1` or `stall(20s)@3`"
+            f"fault `{text}`: write a name, `name:RATE` or `name@NUMBER`, such as `429:0.1` or `stall(20s)@3`",
+            code="bad-simulator",
         )
     name, options, rate, numbers = match.groups()
     fault = _named(name)
@@ -112,7 +113,9 @@ def at_once(text: str) -> tuple[Rule, ...]:
     found = rules(part for part in text.split("+") if part.strip())
     for one in found:
         if one.numbers or one.rate != 1.0:
-            raise ConfigurationError(f"faults `{text}`: they are for one request, so no `:RATE` and no `@NUMBER`")
+            raise ConfigurationError(
+                f"faults `{text}`: they are for one request, so no `:RATE` and no `@NUMBER`", code="bad-simulator"
+            )
     return found
 
 
@@ -121,7 +124,7 @@ def _named(name: str) -> Fault:
         return FAULTS[name]
     near = difflib.get_close_matches(name, FAULTS, n=2)
     guess = f"; did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else ""
-    raise ConfigurationError(f"there is no fault `{name}`{guess} ({_WHERE_LISTED})")
+    raise ConfigurationError(f"there is no fault `{name}`{guess} ({_WHERE_LISTED})", code="bad-simulator")
 
 
 def _options(fault: Fault, text: str) -> dict[str, Any]:
@@ -144,24 +147,30 @@ def _option(fault: Fault, name: str, place: int) -> Option:
             return option
     names = ", ".join(f"`{option.name}`" for option in known)
     told = f"its options are {names}" if names else "it has no options"
-    raise ConfigurationError(f"fault `{fault.name}` has no option {f'`{name}`' if name else place + 1}: {told}")
+    raise ConfigurationError(
+        f"fault `{fault.name}` has no option {f'`{name}`' if name else place + 1}: {told}", code="bad-simulator"
+    )
 
 
 def _value(fault: Fault, option: Option, text: str) -> Any:
     where = f"fault `{fault.name}`, option `{option.name}`"
     if option.choices:
         if text not in option.choices:
-            raise ConfigurationError(f"{where}: `{text}` is none of {', '.join(f'`{one}`' for one in option.choices)}")
+            raise ConfigurationError(
+                f"{where}: `{text}` is none of {', '.join(f'`{one}`' for one in option.choices)}", code="bad-simulator"
+            )
         return text
     if option.seconds:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
         if not match:
-            raise ConfigurationError(f"{where}: `{text}` is no time; write `500ms`, `20s` or `30m`")
+            raise ConfigurationError(
+                f"{where}: `{text}` is no time; write `500ms`, `20s` or `30m`", code="bad-simulator"
+            )
         return float(match[1]) * _UNITS[match[2]]
     if isinstance(option.default, str):
         return text
     if not text.isascii() or not text.isdigit():
-        raise ConfigurationError(f"{where}: `{text}` is no whole number")
+        raise ConfigurationError(f"{where}: `{text}` is no whole number", code="bad-simulator")
     return int(text)
 
 
@@ -171,7 +180,7 @@ def _rate(rule: str, text: str) -> float:
     except ValueError:
         rate = -1.0
     if not 0.0 <= rate <= 1.0:
-        raise ConfigurationError(f"fault `{rule}`: the rate `{text}` is no number from 0 to 1")
+        raise ConfigurationError(f"fault `{rule}`: the rate `{text}` is no number from 0 to 1", code="bad-simulator")
     return rate
 
 
@@ -182,7 +191,8 @@ def _numbers(rule: str, text: str) -> tuple[tuple[int, int], ...]:
         if not match or (match[3] and int(match[3]) < int(match[1])):
             raise ConfigurationError(
                 f"fault `{rule}`: `{part.strip()}` is no number of a request;"
-                " they count from 1, as in `@3`, `@2-4` or `@5-`"
+                " they count from 1, as in `@3`, `@2-4` or `@5-`",
+                code="bad-simulator",
             )
         spans.append((int(match[1]), int(match[3]) if match[3] else (0 if match[2] else int(match[1]))))
     return tuple(spans)
