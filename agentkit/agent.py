@@ -522,7 +522,9 @@ class Agent(Generic[OutputT]):
         ways = [way_to(agent) for agent in self.handovers]
         names = [agent.name for agent in self.handovers]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise ConfigurationError(f"two agents that may take over are called `{twice[0]}`: name them apart")
+            raise ConfigurationError(
+                f"two agents that may take over are called `{twice[0]}`: name them apart", code="bad-value"
+            )
         return Orders(
             agent=self.name,
             model=model,

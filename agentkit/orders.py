@@ -58,7 +58,9 @@ class Orders:
             ConfigurationError: One of them has the name of one of the others.
         """
         if taken := tools.keys() & self.handovers.keys():
-            raise ConfigurationError(f"a tool is called `{min(taken)}`, as the one that hands over is: rename it")
+            raise ConfigurationError(
+                f"a tool is called `{min(taken)}`, as the one that hands over is: rename it", code="duplicate-tool"
+            )
         return with_output({**tools, **{name: one.tool for name, one in self.handovers.items()}}, self.output)
 
     def request(self, request: Request, tools: Mapping[str, Tool[..., Any]]) -> Request:
