@@ -32,6 +32,8 @@ def show(name: str, *, raw: bool, json: bool) -> int:
     placed = list(_found(name))
     if raw:
         return _raw(name, placed)
+    if not placed:
+        raise ConfigurationError(f"of `{name}` only what was sent and received is kept: `agentkit show {name} --raw`")
     if json:
         from agentkit.messages import dump
 

@@ -249,6 +249,7 @@ def test_what_was_sent_and_received_is_shown_byte_for_byte():
     done = here("run", WEATHER, "Weather in Paris?", "--log", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     run = events[0]["run"]
+    assert f"agentkit show {run} --raw" in here("show", run).stderr
     lines = [json.loads(line) for line in here("show", run, "--raw").stdout.splitlines()]
     sent = [json.loads(line["body"]) for line in lines if "sent" in line]
     assert [one["messages"][-1]["role"] for one in sent] == ["user", "tool"]
