@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentkit.approval import Verdict
     from agentkit.events import Emit
     from agentkit.result import Result
+    from agentkit.transcript import Transcript
 
 PROMPT = "› "
 
@@ -194,7 +195,15 @@ class Chat:
             return self._finished(stream.result)
         finally:
             self._model = screen.model
-            branch.entries = stopped(stream.transcript, under_way.calls.values()) or branch.entries
+            self._note(stream.transcript, under_way)
+
+    def _note(self, said: Transcript, under_way: UnderWay) -> None:
+        """Keep what a run said and cost, however it ended."""
+        branch = self.talk.branch
+        if said.steps:
+            self.talk.count(said.usage, None if said.unpriced else said.cost)
+        if said:  # a session's file notes by itself which calls were under way
+            branch.entries = tuple(said) if branch.session else stopped(said, under_way.calls.values())
 
     def _moves(self) -> bool:
         return self.terminal and self.console.is_interactive and self.console.is_terminal
@@ -210,7 +219,6 @@ class Chat:
         self.tell(f"stopped {where}; what was said is kept: /go goes on, /undo takes the prompt back, or say more")
 
     def _finished(self, result: Result[Any]) -> int | None:
-        self.talk.count(result.usage, result.cost)
         if not result.pending:
             return None
         if not self.terminal:

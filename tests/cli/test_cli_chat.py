@@ -73,6 +73,7 @@ def test_somebody_types_approves_interrupts_and_goes_on(chat, shop):
         assert terminal.end() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_in_a_row_ends_it_at_once(chat, shop):
     with chat(shop) as terminal:
         terminal.wait_for("›")
@@ -217,6 +218,9 @@ agent = Agent(Model())
         terminal.type("/go\r")
         terminal.wait_for("You said: Hello")
         terminal.wait_for("›")
+        terminal.type("/usage\r")
+        terminal.wait_for("1 run · ")
+        terminal.wait_for("›")
         terminal.type("\x04")
         assert terminal.end() == 0
 
@@ -329,3 +333,22 @@ def test_a_terminal_that_wants_no_colour_gets_the_words_as_they_are(tmp_path, ho
         assert terminal.end() == 0
     assert "Some **bold** words" in said
     assert "\x1b[?25l" not in terminal.written.partition("run ")[2].partition("1 step")[0]
+
+
+def test_a_run_of_a_session_that_was_stopped_can_be_forked_and_gone_on_with(shop, home):
+    with Terminal("chat", shop, "-s", "work", AGENTKIT_HOME=str(home), PROMPT_TOOLKIT_NO_CPR="1") as terminal:
+        terminal.wait_for("›")
+        terminal.type("Hang on the key abc\r")
+        terminal.wait_for("hang(")
+        terminal.interrupt("stopped in step 1")
+        terminal.wait_for("›")
+        terminal.type("/fork\r")
+        terminal.wait_for("kept in the session `work.2` from now on")
+        terminal.wait_for("›")
+        terminal.type("/go\r")
+        terminal.wait_for("hang was interrupted")
+        terminal.wait_for("1 step")
+        terminal.wait_for("›")
+        terminal.type("\x04")
+        assert terminal.end() == 0
+    assert len(Session("work.2").entries()) > len(Session("work").entries())

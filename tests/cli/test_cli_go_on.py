@@ -75,6 +75,7 @@ def test_what_is_piped_in_stands_behind_the_prompt(tmp_path):
         assert said["data"]["content"] == content
 
 
+@pytest.mark.slow
 def test_a_pipe_that_stays_open_is_told_to_be_waited_for():
     process = subprocess.Popen(
         [*COMMAND, "run", str(WEATHER), "Weather in"],
@@ -150,6 +151,7 @@ def test_a_verdict_that_cannot_be_has_code_2(shop, waiting, options, told):
     assert here("approve", shop, "nosuch", "--yes").returncode == 2
 
 
+@pytest.mark.slow
 def test_somebody_at_a_terminal_is_asked_by_run_and_by_approve(shop, waiting):
     with Terminal("approve", shop, waiting) as terminal:
         terminal.wait_for("refund(order=81, amount=40)")
@@ -185,6 +187,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_works(shop):
     assert "hang was interrupted" in done.stdout.replace("`", "")
 
 
+@pytest.mark.slow
 def test_a_session_goes_on_and_says_so_after_an_error(tmp_path):
     path = tmp_path / "moody.py"
     path.write_text(
