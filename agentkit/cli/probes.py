@@ -14,7 +14,7 @@ from typing import Any, cast
 
 Json = dict[str, Any]
 
-BUDGET = 1_024
+BUDGET = 2_048
 """The `max_tokens` of a probe: room for some reasoning before the answer."""
 
 WEATHER: Json = {
@@ -81,10 +81,13 @@ class Reply:
 
     @property
     def why(self) -> str:
-        """What a refusal says."""
+        """What a refusal says, or that the reply was cut; `""` where there is nothing to say."""
+        if self.ok:
+            cut = any(one.get("finish_reason") == "length" for one in _objects(self.data.get("choices")))
+            return f"the reply was cut at {BUDGET:,} tokens, so this may be wrong" if cut else ""
         error: Any = self.data.get("error", self.data)
-        told = cast("Json", error).get("message") if isinstance(error, dict) else error
-        return f"{self.status or 'no answer'}: {told or self.body[:200]}" if not self.ok else ""
+        told: Any = cast("Json", error).get("message") if isinstance(error, dict) else error
+        return f"{self.status or 'no answer'}: {told or self.body[:200]}"
 
 
 Ask = Callable[[str, Json | None], Reply]

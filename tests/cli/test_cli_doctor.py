@@ -6,6 +6,7 @@ import pytest
 from shell import CONTROL, here
 
 from agentkit import Agent
+from agentkit.cli.probes import Reply
 from agentkit.models.catalog import parse
 from agentkit.models.open import open_model
 from agentkit.simulator import Simulator
@@ -146,3 +147,12 @@ def test_the_installation_is_looked_at_and_keys_are_never_shown(monkeypatch, tmp
     assert here("doctor").returncode == 2
     monkeypatch.setenv("AGENTKIT_CATALOG", str(tmp_path / "none.toml"))
     assert here("doctor").returncode == 2
+
+
+def test_a_reply_that_was_cut_is_told_to_be_so():
+    reply = Reply(200, '{"choices": [{"finish_reason": "length", "message": {"content": ""}}]}')
+    assert "was cut" in reply.why
+    assert Reply(200, '{"choices": [{"finish_reason": "stop"}]}').why == ""
+    assert Reply(404, "<html>").why == "404: <html>"
+    assert Reply(0, "nobody listens").why == "no answer: nobody listens"
+    assert Reply(200, '{"choices": [[]]}').message == {}
