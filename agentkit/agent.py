@@ -454,7 +454,7 @@ class Agent(Generic[OutputT]):
             transcript=transcript,
             stream=asked.streamed,
             restart=asked.restart,
-            emit=None if asked.on_event is None else keeper.show,
+            emit=keeper.show if taken is not None and asked.on_event is not None else asked.on_event,
             stop=asked.stop,
             deadline=_sooner(asked.lent.deadline, limits.seconds),
             ledger=limits.ledger(asked.lent.ledger),

@@ -225,7 +225,7 @@ class ChatDecoder:
             if thought is not None:
                 self._think(thought, out)
             if words:
-                if self._tags is None and type(words) is str:
+                if type(words) is str and (self._tags is None or self._tags.passes(words)):
                     text.append(words)
                     if deltas:
                         out.append(TextDelta(words))

@@ -50,7 +50,7 @@ class SalvagingDecoder:
     def feed(self, chunk: bytes) -> Sequence[Delta]:
         """Take the next bytes; give what can be shown of them."""
         deltas = self._inner.feed(chunk)
-        if not self._deltas or not deltas:
+        if not self._deltas or not deltas or self._real or self._sieve.passes(deltas):
             return deltas
         out: list[Delta] = []
         for delta in deltas:

@@ -5,11 +5,12 @@ Both the models that are told of tools in words and those that leak their calls 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentkit.events import CallDelta
+from agentkit.events import CallDelta, Delta, TextDelta
 from agentkit.messages import ToolCall
 from agentkit.models.dialects.notations import Reader, Reading, read
 from agentkit.models.request import Request
@@ -25,26 +26,43 @@ class Sieve:
             `""` where calls may begin without a sign.
     """
 
-    __slots__ = ("_came", "_given", "_notations", "_out", "_reader", "_seen", "_signs", "_tools")
+    __slots__ = ("_came", "_given", "_notations", "_out", "_reader", "_seen", "_sign", "_tools")
 
     def __init__(
         self, tools: Mapping[str, Mapping[str, Any] | None], notations: frozenset[str], signs: str = ""
     ) -> None:
         self._tools = tools
         self._notations = notations
-        self._signs = signs
+        self._sign = re.compile(f"[{re.escape(signs)}]") if signs else None
         self._reader: Reader | None = None
         self._came: list[str] = []
         self._out: list[str] = []  # what the reader let through
         self._seen = 0  # how many characters that are
         self._given = 0  # how many of them were given away; more than `_seen` where they came before the reader
 
+    def passes(self, deltas: Sequence[Delta]) -> bool:
+        """Take pieces that can all be shown as they are, with one look; where one has to be read, take none."""
+        if self._reader is not None or self._sign is None:
+            return False
+        pieces: list[str] = []
+        for delta in deltas:
+            if type(delta) is TextDelta:
+                pieces.append(delta.text)
+            elif type(delta) is CallDelta:
+                return False
+        text = "".join(pieces)
+        if self._sign.search(text) is not None:
+            return False
+        self._came.append(text)
+        self._given += len(text)
+        return True
+
     def take(self, text: str) -> str:
         """The next piece of the text; what can be shown now."""
         self._came.append(text)
         if self._reader is not None:
             return self._through(self._reader.feed(text))
-        if self._signs and not any(sign in text for sign in self._signs):
+        if self._sign is not None and self._sign.search(text) is None:
             self._given += len(text)
             return text
         self._reader = Reader(self._tools, self._notations)

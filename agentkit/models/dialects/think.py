@@ -58,6 +58,14 @@ class Thoughts:
                 self._open = self.assumed = self._always
         return self._split(text)
 
+    def passes(self, text: str) -> bool:
+        """Take a piece of the answer that holds no tag; `False`, and nothing is taken, where it must be split."""
+        if not self._started or self._open or self._held or "<" in text or (self._over and not self._last):
+            return False
+        self.late = False
+        self._last = text[-1]
+        return True
+
     def _split(self, text: str) -> list[tuple[bool, str]]:
         if self._over:
             if not self._last:
@@ -95,7 +103,5 @@ class Thoughts:
 
 def _begun(text: str) -> int:
     """How many characters at the end may be the beginning of a closing tag."""
-    for length in range(min(len(CLOSE) - 1, len(text)), 0, -1):
-        if CLOSE.startswith(text[-length:]):
-            return length
-    return 0
+    at = text.rfind("<", max(0, len(text) + 1 - len(CLOSE)))
+    return len(text) - at if at >= 0 and CLOSE.startswith(text[at:]) else 0
