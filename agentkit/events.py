@@ -274,6 +274,9 @@ Event = (
     | Finished
 )
 Delta = TextDelta | ReasoningDelta | CallDelta
+Closing = Delta | Salvaged | Repaired
+"""What only the end of a reply brings."""
+
 Emit = Callable[[Event], None]
 
 

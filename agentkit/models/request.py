@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agentkit.events import Delta, Emit, Salvaged, Warned
+from agentkit.events import Closing, Delta, Emit, Warned
 from agentkit.ledger import Ledger
 from agentkit.messages import Assistant
 from agentkit.threads import Stop
@@ -164,7 +164,7 @@ class Decoder(Protocol):
         """The whole message. Raises `Unreadable`, or `ConnectionLost` where the reply broke off."""
         ...
 
-    def rest(self) -> Sequence[Delta | Salvaged]:
+    def rest(self) -> Sequence[Closing]:
         """After `finish`: the deltas that only the end of the reply brought, and that calls were salvaged."""
         ...
 

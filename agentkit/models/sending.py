@@ -20,7 +20,7 @@ from agentkit.errors import (
     Unavailable,
     Unreadable,
 )
-from agentkit.events import CallDelta, Continued, Delta, Queued, ReasoningDelta, Restarted, Retried, Salvaged, TextDelta
+from agentkit.events import CallDelta, Closing, Continued, Queued, ReasoningDelta, Restarted, Retried, TextDelta
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.billing import Bill
 from agentkit.models.catalog import ModelRow
@@ -172,13 +172,13 @@ class Sending:
                 emit(Queued(time.monotonic() - self.began))
         return decoder.begun
 
-    def _show(self, deltas: Sequence[Delta | Salvaged], *, last: bool = False) -> None:
+    def _show(self, deltas: Sequence[Closing], *, last: bool = False) -> None:
         """Hand deltas to the onlooker; of a cut answer's rest, not what he has seen."""
         emit, seam = self.request.emit, self.seam
         if emit is None:
             return
         if seam is not None:
-            fresh: list[Delta | Salvaged] = []
+            fresh: list[Closing] = []
             for delta in deltas:
                 if isinstance(delta, TextDelta):
                     delta = TextDelta(seam.feed(delta.text))

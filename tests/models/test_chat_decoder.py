@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import completions, each, exchanges, naive, needs_shared
 
+from agentkit import tool
 from agentkit.errors import ConnectionLost, InsufficientBalance, ModelError, Rejected, Unavailable, Unreadable
-from agentkit.events import CallDelta, ReasoningDelta, TextDelta
+from agentkit.events import CallDelta, ReasoningDelta, Repaired, TextDelta
 from agentkit.messages import Assistant, ToolCall, Usage
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.chat import Chat
+from agentkit.models.request import Request
+from agentkit.transcript import Transcript
 
 ROW = ModelRow(name="m")
 
@@ -569,3 +572,19 @@ def test_no_reply_is_too_odd(replies):
         text, thought, calls = joined(deltas)
         assert (text, thought) == (message.text, message.reasoning or "")
         assert [one[1:] for one in calls] == [(one.name, one.arguments) for one in message.tool_calls]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("salvages", [False, True])
+def test_an_object_in_place_of_its_text_is_told_as_a_repair(streamed, salvages):
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    key, finish = ("delta" if streamed else "message"), "tool_calls"
+    body = json.dumps({"choices": [{"index": 0, key: {"tool_calls": [call]}, "finish_reason": finish}]}).encode()
+    request = Request(Transcript(), tools=(tool(lambda a: a, name="f"),)) if salvages else None
+    decoder = Chat().decoder(ROW, deltas=True, request=request)
+    decoder.feed(b"data: " + body + b"\n\ndata: [DONE]\n\n" if streamed else body)
+    message = decoder.finish()
+    assert [one.arguments for one in message.tool_calls] == ['{"a":1}']
+    assert [one for one in decoder.rest() if isinstance(one, Repaired)] == [
+        Repaired(message.tool_calls[0], {"object for a text": 1})
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
-from agentkit.events import CallDelta, Delta, ReasoningDelta, TextDelta
+from agentkit.events import CallDelta, Closing, Delta, ReasoningDelta, Repaired, TextDelta
 from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
 from agentkit.models.dialects.think import Thoughts
@@ -29,7 +29,7 @@ _BLANKS = b" \t\r\n"
 class _Call:
     """A call under way."""
 
-    __slots__ = ("id", "index", "name", "pieces", "shown")
+    __slots__ = ("id", "index", "name", "opened", "pieces", "shown")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -37,6 +37,7 @@ class _Call:
         self.name = ""
         self.pieces: list[str] = []
         self.shown = False
+        self.opened = False  # its arguments came as an object, where the text of one belongs
 
     def rename(self, name: str) -> str:
         """Take the name of a fragment; give what it adds. Some servers repeat it whole in each fragment."""
@@ -175,9 +176,14 @@ class ChatDecoder:
             self._whole = True
         return self.partial()
 
-    def rest(self) -> Sequence[Delta]:
-        """After `finish`: the deltas of an event that the endpoint did not close, and of text that was held back."""
-        return self._rest
+    def rest(self) -> Sequence[Closing]:
+        """After `finish`: the deltas of an event that the endpoint did not close, and of text that was held back.
+
+        Behind them, which calls came with an object where the text of one belongs.
+        """
+        opened = [call for call in self._calls if call.opened]
+        told = [ToolCall(call.id, call.name, "".join(call.pieces)) for call in opened]
+        return [*self._rest, *(Repaired(one, {"object for a text": 1}) for one in told)] if self._deltas else self._rest
 
     def flaw(self) -> tuple[str, str] | None:
         """Nothing: a reply that is read is as good as it gets."""
@@ -365,15 +371,19 @@ class ChatDecoder:
                 return
         except (LookupError, TypeError, ValueError, AttributeError):  # the long way is for the others
             pass
-        for part, id, name, piece in self._pieces(parts):
+        for part, id, name, piece, opened in self._pieces(parts):
             index = part.get("index")
             call = self._at.get(index) if type(index) is int else None
             if call is None or id or name:
                 call = self._call_of(call, index, id, name, piece)
             self._grow(call, id, name, piece, out)
+            call.opened |= opened
 
-    def _pieces(self, parts: object) -> Iterator[tuple[dict[str, Any], str, str, str]]:
-        """Each element of `tool_calls` with its id, its name and its piece of arguments, `""` where there is none."""
+    def _pieces(self, parts: object) -> Iterator[tuple[dict[str, Any], str, str, str, bool]]:
+        """Each element of `tool_calls` with its id, its name and its piece of arguments, `""` where there is none.
+
+        The last says whether the arguments came as an object in place of its text.
+        """
         if type(parts) is not list:
             raise self._unreadable("tool calls that are no list", jsontext.write(parts))
         for part in cast("list[object]", parts):
@@ -383,10 +393,17 @@ class ChatDecoder:
             function = part.get("function")
             fields = cast("dict[str, Any]", function if type(function) is dict else {})
             piece = fields.get("arguments")
+            opened = piece is not None and type(piece) is not str
             if type(piece) is not str:  # some gateways send an object, or null
                 piece = "" if piece is None else jsontext.write(piece).decode()
             id, name = part.get("id"), fields.get("name")
-            yield part, str(id) if isinstance(id, str | int) else "", name if isinstance(name, str) else "", piece
+            yield (
+                part,
+                str(id) if isinstance(id, str | int) else "",
+                name if isinstance(name, str) else "",
+                piece,
+                opened,
+            )
 
     def _call_of(self, known: _Call | None, index: object, id: str, name: str, piece: str) -> _Call:
         """The call that a fragment belongs to: by index, then by id, then by order (WIRE section 9)."""
@@ -453,8 +470,10 @@ class ChatDecoder:
             self._think(thought, out)
         if content := message.get("content"):
             self._say(content, out)
-        for _, id, name, piece in self._pieces(message.get("tool_calls") or []):
-            self._grow(self._open(), id, name, piece, out)
+        for _, id, name, piece, opened in self._pieces(message.get("tool_calls") or []):
+            call = self._open()
+            self._grow(call, id, name, piece, out)
+            call.opened = opened
 
     def _unreadable(self, what: str, data: bytes) -> Unreadable:
         return Unreadable(

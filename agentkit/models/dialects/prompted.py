@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from agentkit.events import Delta, Salvaged, TextDelta
+from agentkit.events import Closing, Delta, Repaired, Salvaged, TextDelta
 from agentkit.messages import Assistant, Entry, Note, ToolCall, ToolMessage, User
 from agentkit.models.catalog import ModelRow
 from agentkit.models.dialects.notations import ALL, write
@@ -195,7 +195,7 @@ class PromptedDecoder:
         self._deltas = deltas
         self._request = request
         self._sieve = Sieve({tool.name: tool.schema for tool in tools}, ALL)
-        self._rest: list[Delta | Salvaged] = []
+        self._rest: list[Closing] = []
         self._flaw: tuple[str, str] | None = None
 
     @property
@@ -210,7 +210,7 @@ class PromptedDecoder:
             self._take(delta, out)
         return out if self._deltas else ()
 
-    def _take(self, delta: Delta | Salvaged, out: list[Delta] | list[Delta | Salvaged]) -> None:
+    def _take(self, delta: Delta, out: list[Delta] | list[Closing]) -> None:
         if isinstance(delta, TextDelta):
             if text := self._sieve.take(delta.text):
                 out.append(TextDelta(text))
@@ -220,8 +220,11 @@ class PromptedDecoder:
     def finish(self) -> Assistant:
         """The message with the calls that stand in its text."""
         message = self._inner.finish()
-        for delta in self._inner.rest():
-            self._take(delta, self._rest)
+        for item in self._inner.rest():
+            if isinstance(item, Salvaged | Repaired):
+                self._rest.append(item)
+            else:
+                self._take(item, self._rest)
         reading = self._sieve.end(message.text)
         if left := self._sieve.left(reading.text):
             self._rest.append(TextDelta(left))
@@ -231,7 +234,7 @@ class PromptedDecoder:
         self._rest += call_deltas(calls)
         return replace(message, text=reading.text, tool_calls=calls)
 
-    def rest(self) -> Sequence[Delta | Salvaged]:
+    def rest(self) -> Sequence[Closing]:
         """After `finish`: the deltas that only the end brought."""
         return self._rest if self._deltas else ()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agentkit.events import CallDelta, Delta, Salvaged, TextDelta
+from agentkit.events import CallDelta, Closing, Delta, Repaired, Salvaged, TextDelta
 from agentkit.messages import Assistant
 from agentkit.models.dialects.notations import SALVAGE, Reading
 from agentkit.models.dialects.sieve import Sieve, call_deltas, numbered
@@ -39,7 +39,7 @@ class SalvagingDecoder:
         self._sieve = Sieve({tool.name: tool.schema for tool in request.tools}, SALVAGE, SIGNS)
         self._real = False  # whether the endpoint gave calls itself
         self._text: str | None = None  # the text before them
-        self._rest: list[Delta | Salvaged] = []
+        self._rest: list[Closing] = []
         self._flaw: tuple[str, str] | None = None
 
     @property
@@ -57,7 +57,7 @@ class SalvagingDecoder:
             self._take(delta, out)
         return out
 
-    def _take(self, delta: Delta | Salvaged, out: list[Delta] | list[Delta | Salvaged]) -> None:
+    def _take(self, delta: Delta, out: list[Delta] | list[Closing]) -> None:
         if isinstance(delta, TextDelta):
             if self._real:
                 out.append(delta)
@@ -69,14 +69,16 @@ class SalvagingDecoder:
             self._text = self._said(self._sieve.end(), self._sieve.came, beside=True)
             if left := self._sieve.left(self._text):
                 out.append(TextDelta(left))
-        if not isinstance(delta, Salvaged):
-            out.append(delta)
+        out.append(delta)
 
     def finish(self) -> Assistant:
         """The message; with the calls that stand in its text, where it has no others."""
         message = self._inner.finish()
-        for delta in self._inner.rest():
-            self._take(delta, self._rest)
+        for item in self._inner.rest():
+            if isinstance(item, Salvaged | Repaired):
+                self._rest.append(item)
+            else:
+                self._take(item, self._rest)
         if not self._deltas:
             self._sieve.take(message.text)
         if self._text is not None:  # real calls came, and the text stood before them
@@ -110,7 +112,7 @@ class SalvagingDecoder:
         self._rest += call_deltas(calls)
         return replace(message, text=text, tool_calls=calls)
 
-    def rest(self) -> Sequence[Delta | Salvaged]:
+    def rest(self) -> Sequence[Closing]:
         """After `finish`: what only the end brought."""
         return self._rest if self._deltas else ()
 
