@@ -8,11 +8,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agentkit.errors import ConfigurationError
+
 VARIABLE = "AGENTKIT_HOME"
 """The environment variable that names another folder than `~/.agentkit`."""
 
 
 def home() -> Path:
-    """The folder: `$AGENTKIT_HOME`, else `~/.agentkit`. It need not exist yet."""
+    """The folder: `$AGENTKIT_HOME`, else `~/.agentkit`. It need not exist yet.
+
+    Raises:
+        ConfigurationError: The user has no home, as in a container that runs under a number of its own.
+    """
     asked = os.environ.get(VARIABLE, "").strip()
-    return Path(asked).expanduser() if asked else Path.home() / ".agentkit"
+    try:
+        return Path(asked).expanduser() if asked else Path.home() / ".agentkit"
+    except RuntimeError as error:
+        raise ConfigurationError(f"there is no folder to keep things in: {error}. Name one in `{VARIABLE}`") from error

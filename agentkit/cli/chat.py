@@ -71,8 +71,15 @@ def chat(options: Options) -> int:
 
         agent = agent_of(options.target)
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
-    keys = reader(terminal=terminal, folder=home())
+    keys = reader(terminal=terminal, folder=_folder())
     return Chat(agent, options, keys, terminal=terminal).hold()
+
+
+def _folder() -> Path | None:
+    try:
+        return home()
+    except ConfigurationError:  # a chat needs none; its history of prompts ends with it
+        return None
 
 
 class Chat:

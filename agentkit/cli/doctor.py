@@ -249,8 +249,8 @@ def _folder() -> Iterator[tuple[str, str, bool]]:
     from agentkit.home import home
     from agentkit.sessions import every
 
-    yield "folder", str(home()), False
     try:
+        yield "folder", str(home()), False
         yield "sessions", str(len(every())), False
     except AgentkitError as error:
         yield "sessions", str(error), True

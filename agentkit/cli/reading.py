@@ -142,17 +142,17 @@ def _bindings() -> KeyBindings:
     return bindings
 
 
-def reader(*, terminal: bool, folder: Path) -> Reader:
+def reader(*, terminal: bool, folder: Path | None) -> Reader:
     """The reader for where the program runs.
 
     Args:
         terminal: Whether somebody sits at one.
-        folder: Where the history is kept; it is made where it is not there.
+        folder: Where the history is kept; it is made where it is not there. `None` for nowhere.
     """
     if not terminal:
         return Lines()
     try:
-        return Editor(_history(folder))
+        return Editor(_history(folder) if folder is not None else None)
     except ImportError:
         return Plain()
 

@@ -41,7 +41,7 @@ class Unfinished:
         name = self._name(transcript)
         told = f"waiting for approval:\n{told_of(transcript.waiting)}"
         if not name:
-            return told + "give `--session NAME` to decide on them later\n"
+            return told + "there is nowhere to keep them: to decide on them later, name a folder in `AGENTKIT_HOME`\n"
         return f"{told}decide with: agentkit approve {self._words(name)} [--yes | --no REASON]\n"
 
     def _words(self, name: str) -> str:

@@ -352,3 +352,19 @@ def test_a_run_of_a_session_that_was_stopped_can_be_forked_and_gone_on_with(shop
         terminal.type("\x04")
         assert terminal.end() == 0
     assert len(Session("work.2").entries()) > len(Session("work").entries())
+
+
+def test_somebody_without_a_home_can_chat_and_run_all_the_same(monkeypatch, shop):
+    def nobody(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.delenv("AGENTKIT_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert here("chat", WEATHER, stdin="Weather in Paris?\n").returncode == 0
+    done = here("run", shop, "Refund order 81 amount 40")
+    assert done.returncode == 3
+    assert "name a folder in `AGENTKIT_HOME`" in done.stderr
+    done = here("sessions")
+    assert done.returncode == 2
+    assert "Name one in `AGENTKIT_HOME`" in done.stderr
