@@ -151,7 +151,6 @@ def _check(
             f" raise it with `limits=Limits({name}=…)`, or go on from the error's `.transcript`",
             limit=name,
             text=transcript.text,
-            code="bad-value",
         )
 
 

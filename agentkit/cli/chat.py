@@ -324,7 +324,9 @@ class Chat:
             with path.open("xb") as file:
                 file.writelines(lines)
         except OSError as error:
-            raise ConfigurationError(f"`{path}` cannot be written: {error.strerror}", code="bad-path") from error
+            raise ConfigurationError(
+                f"`{path}` cannot be written: {error.strerror}; name another file", code="bad-path"
+            ) from error
         self.tell(f"{len(lines)} lines in {path}; `agentkit sessions import NAME {path}` makes a session of it")
 
 

@@ -195,7 +195,7 @@ def _add(path: Path, row: str, asked: Endpoint) -> None:
         parse(joined, str(path))
         path.write_text(joined, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"`{path}` cannot be written: {error}", code="bad-path") from error
+        raise ConfigurationError(f"`{path}` cannot be written: {error}; name another file", code="bad-path") from error
 
 
 def _use(asked: Endpoint, url: str, write: Path | None) -> str:

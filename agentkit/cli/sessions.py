@@ -93,7 +93,9 @@ def export(name: str, target: Path | None, file: Path | None) -> int:
     try:
         target.write_bytes(lines)
     except OSError as error:
-        raise ConfigurationError(f"`{target}` cannot be written: {error.strerror}", code="bad-path") from error
+        raise ConfigurationError(
+            f"`{target}` cannot be written: {error.strerror}; name another file", code="bad-path"
+        ) from error
     return DONE
 
 
@@ -111,7 +113,9 @@ def bring(name: str, source: Path | None, file: Path | None) -> int:
     try:
         data = sys.stdin.buffer.read() if source is None else source.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"`{source}` cannot be read: {error.strerror}", code="bad-path") from error
+        raise ConfigurationError(
+            f"`{source}` cannot be read: {error.strerror}; name another file", code="bad-path"
+        ) from error
     Session(name, file=file).add_lines(data.splitlines())
     return DONE
 

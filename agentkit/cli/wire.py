@@ -110,7 +110,9 @@ class Log:
                 os.close(number)
         except OSError as error:
             raise ConfigurationError(
-                f"what is sent cannot be kept in `{path}`: {error.strerror}", code="bad-path"
+                f"what is sent cannot be kept in `{path}`: {error.strerror}; set"
+                " `AGENTKIT_HOME` to another folder, or leave out `--log`",
+                code="bad-path",
             ) from error
 
 

@@ -55,7 +55,12 @@ _ADVICE: dict[type[ModelError], str] = {
     errors.Rejected: "refused the request; change the request",
 }
 _WORDS = ("message", "msg", "error_msg", "error_message")
-_LKEAP_QUOTA = "toggle on the postpaid switch in the console's postpaid settings or buy a prepaid concurrency package"
+_CURES = {
+    "no-quota": "has no quota left for this account; toggle on the postpaid switch in the console's postpaid settings"
+    " or buy a prepaid concurrency package",
+    "not-served": "is not to be had at this address; check the model's name and the base URL",
+    "tools-refused": "takes no tools; leave them out, or have them told in words with `tool_mode='prompt'`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,29 +202,26 @@ def _labels(fields: dict[str, Any]) -> tuple[str, str]:
 
 def _error(status: int, failure: _Failure, *, model: str, key: str = "", wait: float | None = None) -> ModelError:
     kind = _class(status, failure)
-    advice = _ADVICE[kind]
-    if kind is errors.InsufficientBalance and "20031" in failure.all:
-        advice = f"has no quota left for this account; {_LKEAP_QUOTA}"
+    code = _code(kind, status, failure)
+    advice = _CURES[code] if code else _ADVICE[kind]
     named = (failure.code or failure.kind) if status == 200 else f"HTTP {status}"
     label = f" ({one_line(named, 60, key=key)})" if named else ""
     words = one_line(failure.words or failure.kind or failure.code, key=key) or "it gave no reason"
     message = f"`{model}` {advice}. The endpoint's words{label}: {words}"
     if issubclass(kind, errors.Unavailable):
         return kind(message, model=model, status=status, retry_after=wait)
-    error = kind(message, model=model, status=status)
-    error.code = _code(error, failure)
-    return error
+    return kind(message, model=model, status=status, code=code)
 
 
-def _code(error: ModelError, failure: _Failure) -> str:
-    """A narrower code than the class's, where the cure is another (`docs/reference/errors.md`)."""
-    if isinstance(error, errors.InsufficientBalance) and "20031" in failure.all:
+def _code(kind: type[ModelError], status: int, failure: _Failure) -> str | None:
+    """A narrower code than the class's, where the cure is another; `None` for the class's own."""
+    if kind is errors.InsufficientBalance and "20031" in failure.all:
         return "no-quota"
-    if no_tools(error):
+    if kind is errors.Rejected and _NO_TOOLS.search(failure.all):
         return "tools-refused"
-    if type(error) is errors.Rejected and (error.status == 404 or _NO_MODEL.search(failure.all)):
+    if kind is errors.Rejected and (status == 404 or _NO_MODEL.search(failure.all)):
         return "not-served"
-    return error.code
+    return None
 
 
 def _class(status: int, failure: _Failure) -> type[ModelError]:
