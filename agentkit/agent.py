@@ -544,11 +544,15 @@ class Agent(Generic[OutputT]):
         if model is not None and not isinstance(model, str):
             return model
         from agentkit.models.open import default_model, open_model
+        from agentkit.models.transport.between import alone
 
         name = model or default_model()
-        if name not in self._opened:
-            self._opened[name] = open_model(name)
-        return self._opened[name]
+        if name in self._opened:
+            return self._opened[name]
+        opened = open_model(name)
+        if not alone():  # else it may have no key
+            self._opened[name] = opened
+        return opened
 
 
 def _lost(transcript: Transcript, tools: Mapping[str, Tool[..., Any]]) -> list[str]:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentkit.beside import Called, onlookers, serials, under
 from agentkit.delegating import Lent, Within
 from agentkit.errors import Cancelled, ToolError
 from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, ToolStarted, Warned
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
-from agentkit.tools import ArgumentsInvalid, Bound, Context, Tool, answer, bind, failure, unknown
+from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, bind, failure, unknown
 from agentkit.transcript import WAITING, Transcript
 
 logger = logging.getLogger("agentkit")
@@ -37,6 +38,7 @@ class Ready:
         began: When its function began, by the monotonic clock.
         over: Whether nobody waits for it any more: what goes on makes no further attempt.
         task: In which its async function runs, once it does.
+        serial: Its number in this process.
     """
 
     call: ToolCall
@@ -45,6 +47,7 @@ class Ready:
     began: float = field(default_factory=time.monotonic)
     over: bool = False
     task: asyncio.Task[Any] | None = None
+    serial: int = field(default_factory=lambda: next(serials))
 
     def leave(self) -> None:
         """From any thread: wait for it no more. An async function is cancelled, or not begun."""
@@ -104,6 +107,11 @@ class Calls:
         Calls that cannot be run are answered on the way. From a call on that needs a verdict nothing is run; of those
         behind it, the ones that need a verdict too are told of, so that all can be decided at once.
         """
+        for batch in self._checked(effect, say):
+            if rest := self._answered_beside(batch, say):
+                yield rest
+
+    def _checked(self, effect: CallTools, say: Say) -> Iterator[list[Ready]]:
         group: list[Ready] = []
         held = False
         complete = self._reply_was_complete()
@@ -179,10 +187,32 @@ class Calls:
                 self.show(Repaired(ready.call, ready.bound.repairs))
             self.show(ToolStarted(ready.call))
 
+    def _answered_beside(self, batch: list[Ready], say: Say) -> list[Ready]:
+        """Tell what is known of these calls without running their tools; the calls that are left to run."""
+        known: dict[int, Told] = {}
+        for onlooker in reversed(onlookers()):
+            known |= onlooker.answers([self._called(one) for one in batch if one.serial not in known])
+        if not known:
+            return batch
+        of = {ready.serial: ready for ready in batch}
+        for ready in batch:
+            if ready.serial in known:
+                self.begin(ready)
+        for serial, told in known.items():
+            self._tell(of[serial], told, None, say)
+        return [ready for ready in batch if ready.serial not in known]
+
+    def _called(self, ready: Ready) -> Called:
+        return Called(ready.serial, ready.call, ready.tool is self.final)
+
     # The function.
 
     def attempt(self, ready: Ready) -> object:
         """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
+        with under(ready.serial):
+            return self._attempt(ready)
+
+    def _attempt(self, ready: Ready) -> object:
         failed: Failed | None = None
         for number in range(1, ready.tool.retries + 2):
             try:
@@ -198,6 +228,10 @@ class Calls:
         ready.task = task = asyncio.current_task()  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
+        with under(ready.serial):
+            return await self._aattempt(ready, task)
+
+    async def _aattempt(self, ready: Ready, task: asyncio.Task[Any] | None) -> object:
         failed: Failed | None = None
         for number in range(1, ready.tool.retries + 2):
             try:
@@ -249,10 +283,19 @@ class Calls:
                 logger.warning("tool `%s` failed", call.name, exc_info=outcome.error)
         else:
             told = answer(call, outcome, ready.tool)
+        self._tell(ready, told, trace, say)
+
+    def _tell(self, ready: Ready, told: Told, trace: str | None, say: Say) -> None:
+        """Say what is told of a call, and show that it ended."""
+        call = ready.call
         message = told.message
         if self.final is ready.tool and message.ok:
             message = replace(message, final=True)
-        if (within := self._within.pop(call.id, None)) is not None and (spent := within.note()) is not None:
+        within = self._within.pop(call.id, None)
+        spent = None if within is None else within.note()
+        for onlooker in onlookers():
+            onlooker.ended(self._called(ready), told, delegated=spent is not None)
+        if spent is not None:
             say(spent)
         say(message)
         if told.warning:

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,6 +119,28 @@ class ToolCall:
     arguments: str
 
 
+_source: ContextVar[str] = ContextVar("agentkit_ids", default="")
+
+
+def make_ids_of(source: str) -> None:
+    """Let ids that are made in this context from now on come of a text, the same of the same; of `""`, at random."""
+    _source.set(source)
+
+
+def ids_made_of() -> str:
+    """The text that ids are made of in this context; `""` where they are random."""
+    return _source.get()
+
+
+def _made(position: int, size: int) -> str:
+    source = _source.get()
+    if not source:
+        return os.urandom(size).hex()
+    from hashlib import sha256
+
+    return sha256(f"{source}/{position}".encode()).hexdigest()[: 2 * size]
+
+
 def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     """The calls of one message, each with an id of its own: a missing one is made, a repeated one gets a tail.
 
@@ -127,9 +150,9 @@ def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     apart: list[ToolCall] = []
     for position, call in enumerate(calls):
         if not call.id:
-            call = replace(call, id=f"call_{position:02}_{os.urandom(12).hex()}")
+            call = replace(call, id=f"call_{position:02}_{_made(position, 12)}")
         elif call.id in taken:
-            call = replace(call, id=f"{call.id}_{position:02}_{os.urandom(4).hex()}")
+            call = replace(call, id=f"{call.id}_{position:02}_{_made(position, 4)}")
         taken.add(call.id)
         apart.append(call)
     return tuple(apart)

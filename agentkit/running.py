@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from agentkit import threads
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
+from agentkit.beside import onlookers
 from agentkit.delegating import Lent
 from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.events import CallTools, Effect, Emit, Event
@@ -209,6 +210,8 @@ class Run:
 
     def _begin(self) -> None:
         keeper = self.keeper
+        for onlooker in onlookers():
+            onlooker.began(self.performer.request)
         if keeper.taken is not None:
             for entry in self.transcript.since(self.loaded):
                 keeper.taken.add(entry)

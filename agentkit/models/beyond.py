@@ -23,7 +23,7 @@ from agentkit.models.request import Dialect, Request, Settings
 from agentkit.models.retry import Clock, Retries
 from agentkit.models.rows import ModelRow
 from agentkit.models.transport import Patience, Post, Transport
-from agentkit.models.transport.between import through
+from agentkit.models.transport.between import pace, through
 from agentkit.transcript import Transcript
 
 T = TypeVar("T")
@@ -428,4 +428,4 @@ def _once_more(model: Endpoint, error: ModelError, attempts: int) -> float:
     delay = model.retries.delay(error, attempts, model.clock.chance())
     if delay is None:
         raise error
-    return delay
+    return delay * pace()

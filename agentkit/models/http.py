@@ -22,7 +22,7 @@ from agentkit.models.request import Dialect, Request
 from agentkit.models.retry import Clock, Resting, Retries, elsewhere
 from agentkit.models.sending import Manner, Sending
 from agentkit.models.transport import Patience, Post, Transport
-from agentkit.models.transport.between import through
+from agentkit.models.transport.between import pace, through
 
 ToolMode = Literal["auto", "native", "prompt"]
 
@@ -111,7 +111,7 @@ class HttpModel(Beyond):
         deadline = sending.request.deadline
         if elsewhere(error) and (deadline is None or time.monotonic() < deadline):
             self.resting.out(self._at(sending))
-        return sending.failed(error)
+        return sending.failed(error) * pace()
 
     def _finish(self, sending: Sending) -> Assistant | None:
         self.resting.back(self._at(sending))

@@ -16,6 +16,7 @@ from agentkit.models.http import HttpModel
 from agentkit.models.limiter import limiter_of
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience, Transport
+from agentkit.models.transport.between import alone
 
 SIMULATOR = "sim"
 """The provider that is served in this process."""
@@ -181,7 +182,7 @@ def default_model() -> str:
 
 def _key(provider: Provider, name: str, *, at_home: bool) -> str | None:
     key = os.environ.get(provider.key, "").strip() if provider.key else ""
-    if not key and provider.key and (at_home or not provider.open):
+    if not key and provider.key and (at_home or not provider.open) and not alone():
         raise ConfigurationError(
             f"no key for {provider.title} (`{name}`): set `{provider.key}` or give `api_key=`;"
             " without a key, `sim:deepseek-flash` runs offline on the built-in simulator",

@@ -2,6 +2,7 @@
 
 - `Script` and `Function` are models in the place of an endpoint; `call` makes their tool calls.
 - `capture` collects the requests that models send, as bytes.
+- `record` writes runs to a file, and `replay` runs them again from it.
 - `Sim` is a simulator in this process. The pytest plugin (`agentkit.testing.plugin`) has the fixtures `sim` and
   `sim_server`, and a guard that keeps tests from the network.
 
@@ -17,20 +18,41 @@ if TYPE_CHECKING:
     from agentkit.testing.models import Function as Function
     from agentkit.testing.models import Script as Script
     from agentkit.testing.models import call as call
+    from agentkit.testing.recording import record as record
+    from agentkit.testing.replaying import Replay as Replay
+    from agentkit.testing.replaying import ReplayMismatch as ReplayMismatch
+    from agentkit.testing.replaying import replay as replay
     from agentkit.testing.simulated import Sim as Sim
     from agentkit.testing.simulated import SimServer as SimServer
 
-__all__ = ["Captured", "Function", "NetworkForbidden", "Script", "Sim", "SimServer", "call", "capture"]
+__all__ = [
+    "Captured",
+    "Function",
+    "NetworkForbidden",
+    "Replay",
+    "ReplayMismatch",
+    "Script",
+    "Sim",
+    "SimServer",
+    "call",
+    "capture",
+    "record",
+    "replay",
+]
 
 _PLACES = {
     "Captured": "captured",
     "Function": "models",
     "NetworkForbidden": "guard",
+    "Replay": "replaying",
+    "ReplayMismatch": "replaying",
     "Script": "models",
     "Sim": "simulated",
     "SimServer": "simulated",
     "call": "models",
     "capture": "captured",
+    "record": "recording",
+    "replay": "replaying",
 }
 
 

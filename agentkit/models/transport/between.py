@@ -12,10 +12,11 @@ Wrap = Callable[[Transport], Transport]
 """Puts something in front of a transport: it sees each `Post` first and each reply last."""
 
 _wraps: ContextVar[tuple[Wrap, ...]] = ContextVar("agentkit_between", default=())
+_pace: ContextVar[float | None] = ContextVar("agentkit_pace", default=None)
 
 
 @contextmanager
-def between(wrap: Wrap) -> Generator[None]:
+def between(wrap: Wrap, *, pace: float | None = None) -> Generator[None]:
     """Put something in front of the transport of every request that models send within a `with` block.
 
     It holds for this thread or task and for what runs on its behalf: streams, tools, agents that are tools. Of several
@@ -23,11 +24,15 @@ def between(wrap: Wrap) -> Generator[None]:
 
     Args:
         wrap: Called once for each request to be sent, with what stands behind it.
+        pace: Where `wrap` answers all requests by itself: how long a second is that is waited between two attempts.
+            No key is needed then.
     """
     token = _wraps.set((*_wraps.get(), wrap))
+    before = _pace.set(_pace.get() if pace is None else pace)
     try:
         yield
     finally:
+        _pace.reset(before)
         _wraps.reset(token)
 
 
@@ -36,3 +41,14 @@ def through(transport: Transport) -> Transport:
     for wrap in _wraps.get():
         transport = wrap(transport)
     return transport
+
+
+def pace() -> float:
+    """How long a second is that is waited between two attempts."""
+    pace = _pace.get()
+    return 1.0 if pace is None else pace
+
+
+def alone() -> bool:
+    """Whether no request of this context goes further than to what stands in front of the transports."""
+    return _pace.get() is not None
