@@ -80,8 +80,11 @@ def _message(message: Message, *, with_reasoning: bool) -> Iterable[str]:
 
 
 def _said(text: str, calls: tuple[Call, ...], reasoning: str | None) -> tuple[str, ...]:
-    calls = tuple(Call(call.name, call.arguments) for call in calls)
     thinking = reasoning is not None
+    if not calls:  # then each piece is a token, and a message may have a million of them
+        thought = (*tokens.split(reasoning or ""), "</think>") if thinking else ()
+        return (_ASSISTANT, _THINK if thinking else _THOUGHT, *thought, *tokens.split(text))
+    calls = tuple(Call(call.name, call.arguments) for call in calls)
     pieces = plan.write(Plan(text, calls, reasoning or ""), thinking=thinking, budget=_ALL).pieces
     return (_ASSISTANT, _THINK if thinking else _THOUGHT, *reply_tokens(pieces))
 
