@@ -105,7 +105,9 @@ class Filler:
         found = candidates[axis]
         calls: list[dict[str, Any]] = []
         for number, item in enumerate(found):
-            arguments = self._one(wanted, candidates, self._segment(found, number), (axis, item))
+            end = found[number + 1].start if number + 1 < len(found) else len(self.text)
+            nearest = {name: _from(item.start, end, candidates[name]) for name in wanted}
+            arguments = self._one(wanted, nearest, self._segment(found, number), (axis, item))
             if arguments is not None and arguments not in calls:
                 calls.append(arguments)
         return calls
@@ -114,6 +116,23 @@ class Filler:
         """The required parameters that the text says nothing about."""
         wanted = self._wanted
         return [name for name in wanted if not self._candidates(name, wanted) and not self._has_default(name)]
+
+    def offered(self, name: str, *, plainly: bool = False) -> Sequence[tuple[Any, int, int]]:
+        """What the text offers for a parameter, the best first, each with its place (-1: nowhere in particular).
+
+        Args:
+            name: The parameter's.
+            plainly: Whether a number must stand beside the parameter's name or its unit, and a truth value's name must
+                be spoken of.
+        """
+        schema = self._schema(name)
+        kind = schema.get("type")
+        if plainly and kind in ("integer", "number"):
+            return self._numbers(name, schema, self.text, strict=True)
+        if plainly and kind == "boolean":
+            flag = self._flag(name, self.text)
+            return [] if flag is None else [_Candidate(flag, -1, -1)]
+        return self._candidates(name, self._wanted)
 
     def invented(self) -> dict[str, Any]:
         """Arguments at any price, for a call that must be made: from the text, and made up where it gives nothing."""
@@ -460,6 +479,11 @@ class Filler:
         if not found and re.search(rf"\b{re.escape(name.replace('_', ' '))}\b", self.text, re.IGNORECASE):
             found = list(self._named(name, ()))
         return found
+
+
+def _from(start: int, end: int, found: Sequence[_Candidate]) -> list[_Candidate]:
+    """The values that stand in a part of the text before the others."""
+    return sorted(found, key=lambda item: not start <= item.start < end)
 
 
 def _with_those_beside(near: Sequence[Quantity], found: Sequence[Quantity], text: str) -> list[Quantity]:

@@ -9,7 +9,8 @@ It keeps no memory: each request is answered from what is in it, so it may be as
 conversation. A call that was made in this turn is not made again, so that every loop round it comes to an end, even
 under `tool_choice: required`, where a real model would go on calling.
 
-Tools that the prompt tells of in words are called as the prompt says (`in_words`).
+Tools that the prompt tells of in words are called as the prompt says (`in_words`). Where the answer is wanted as data
+(`asking`), it is made of the question and of what the tools said (`answers`).
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from functools import lru_cache
 from typing import Any
 
 from agentkit.simulator.brains import Turn, arithmetic, tell
+from agentkit.simulator.brains.answers import Sources, answered, record
 from agentkit.simulator.brains.arithmetic import Calculator, Node, Number, Operation
+from agentkit.simulator.brains.asking import FINAL, Asked, asking
 from agentkit.simulator.brains.choose import Chooser, is_elliptical, source_for
 from agentkit.simulator.brains.continuing import going_on
 from agentkit.simulator.brains.files import FileTools, extreme
 from agentkit.simulator.brains.fill import Filler, kind_of
 from agentkit.simulator.brains.in_words import in_words
 from agentkit.simulator.brains.schemas import as_list, as_map, properties, required
-from agentkit.simulator.brains.words import meanings, stem, words
+from agentkit.simulator.brains.words import meanings, words
 from agentkit.simulator.plan import Call, Plan
 from agentkit.simulator.request import Message, Tool
 
@@ -39,10 +42,6 @@ _MOST_CALLS = 16
 
 _MOST_READ = 2_000
 """How many characters of a message are read; of longer ones, the beginning and the end."""
-
-
-_FINAL = frozenset(stem(word) for word in "final answer output result respond response submit finish".split())
-"""Words in the names of tools that take the answer itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +105,36 @@ def answer(turn: Turn) -> Plan:
     if rest is not None:
         return rest
     told, turn = in_words(turn)
-    plan = _answer(turn)
+    plan = _answer(*asking(turn))
     return plan if told is None else told.written(plan)
 
 
-def _answer(turn: Turn) -> Plan:
-    """Answer a turn whose tools are given."""
+def _answer(asked: Asked | None, turn: Turn) -> Plan:
+    """Answer a turn whose tools are given, in the form that is asked for."""
     situation = _situation(turn)
     seen = {done.key for done in situation.done}
     decision = _decide(situation)
     fresh = [call for call in decision.calls if _key(*call) not in seen]
     if not fresh and turn.must_call:
         fresh = _forced(situation)
+    content = decision.content or _told(situation) or _helpless(situation)
+    if asked is not None and not fresh and all(done.name != asked.tool.name for done in situation.done):
+        fields = answered(asked.tool.parameters, _sources(situation, content))
+        if not asked.by_call:
+            return Plan(content=json.dumps(fields, ensure_ascii=False), reasoning=_reasoning(situation, decision, ()))
+        fresh = [(asked.tool.name, fields)]
     if fresh:
         calls = tuple(Call(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in fresh[:_MOST_CALLS])
         return Plan(calls=calls, reasoning=_reasoning(situation, decision, calls))
-    content = decision.content or _told(situation) or _helpless(situation)
     return Plan(
         content=_as_json(content, turn) if turn.json else content, reasoning=_reasoning(situation, decision, ())
     )
+
+
+def _sources(situation: Situation, content: str) -> Sources:
+    """What an answer in a form is made of."""
+    records = [record(done.arguments, done.answer) for done in situation.done if not tell.failed(done.answer)]
+    return Sources(situation.prompt, situation.prompt, situation.turn.now, content, tuple(records))
 
 
 def _situation(turn: Turn) -> Situation:
@@ -454,7 +464,7 @@ def _forced(situation: Situation) -> list[tuple[str, Mapping[str, Any]]]:
     places = [
         place
         for place, tool in enumerate(tools)
-        if not called or (tool.name not in called and meanings(tool.name) & _FINAL)
+        if not called or (tool.name not in called and meanings(tool.name) & FINAL)
     ]
     if not places:
         return []

@@ -31,6 +31,15 @@ def plain(schema: Any, root: Schema) -> dict[str, Any]:
     return found
 
 
+def nullable(schema: Any, root: Schema) -> bool:
+    """Whether null is one of the alternatives that a schema names."""
+    found = as_map(schema)
+    if "$ref" in found:
+        found = {**_lookup(str(found["$ref"]), root), **found}
+    options = [as_map(one).get("type") for key in ("anyOf", "oneOf") for one in as_list(found.get(key))]
+    return "null" in (*options, *as_list(found.get("type")), found.get("type"))
+
+
 def _step(schema: dict[str, Any], root: Schema) -> dict[str, Any]:
     """One indirection less."""
     rest = dict(schema)
@@ -81,6 +90,8 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
 
 def fits(value: Any, schema: Any, root: Schema) -> bool:
     """Whether a value satisfies a schema, as far as the keywords that tools use go."""
+    if value is None and nullable(schema, root):
+        return True
     found = plain(schema, root)
     kind = _KINDS.get(str(found.get("type", "")))
     if kind is not None and not kind(value):
