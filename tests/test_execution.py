@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from script import Script, ago, calls, go, says, ways
+from wire import completion, serving
 
 from agentkit import Agent, Context, Limits, ToolError, tool
 from agentkit.errors import LimitReached
-from agentkit.events import Repaired, ToolFinished, ToolStarted, Warned
+from agentkit.events import CallTools, Repaired, ToolFinished, ToolStarted, Warned
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage, User
+from agentkit.models import open_model
+from agentkit.transcript import Transcript
 
 kinds = pytest.mark.parametrize("kind", ["plain", "async", "sequential", "async sequential"])
 
@@ -681,3 +684,77 @@ def test_every_call_gets_exactly_one_answer_whatever_its_tool_does(asked, way, p
     for id, (outcome, _, _) in zip(asked_ids, asked, strict=True):
         assert by_id[id].ok == (outcome in ("ok", "mended", "alone"))
     assert [type(entry) for entry in result.entries if isinstance(entry, Note)] == [Note]
+
+
+def sent_after(order, way, mode):
+    """The bytes of both requests of a run whose four parallel tools end in this order, over HTTP."""
+    gates = [threading.Event() for _ in order]
+
+    def plain(n: int) -> str:
+        """Wait for its turn."""
+        assert gates[n].wait(30)
+        return f"result {n}"
+
+    async def awaited(n: int) -> str:
+        """Wait for its turn."""
+        await asyncio.get_running_loop().run_in_executor(None, gates[n].wait, 30)
+        return f"result {n}"
+
+    written = []
+
+    def turn(event):
+        if isinstance(event, CallTools):
+            gates[order[0]].set()
+        if isinstance(event, ToolMessage):  # it is written down: the next one may end
+            written.append(int(event.text.removeprefix("result ")))
+            if len(written) < len(order):
+                gates[order[len(written)]].set()
+
+    asked = [(f"c{n}", "awaited" if n % 2 else "plain", f'{{"n": {n}}}') for n in range(len(order))]
+    told = "\n".join(
+        f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>' for _, name, arguments in asked
+    )
+
+    def reply(exchange):
+        first = exchange.number == 1 and len(server.exchanges) == 1
+        body = completion("done") if not first else completion(told) if mode == "prompt" else completion(calls=asked)
+        exchange.reply(body)
+
+    with serving(reply) as server:
+        model = open_model("openai:m", base_url=server.url, api_key="k", tool_mode=mode)
+        result = go(Agent(model, tools=[plain, awaited]), way, "go", on_event=turn)
+    assert result.output == "done"
+    assert tuple(written) == tuple(order), "they did end in this order"
+    return [exchange.body for exchange in server.exchanges]
+
+
+@pytest.mark.parametrize("mode", ["native", "prompt"])
+@settings(max_examples=8, deadline=None)
+@given(st.permutations(range(4)), st.sampled_from(["run", "arun"]))
+def test_any_order_in_which_parallel_tools_end_gives_the_same_request_bytes(mode, order, way):
+    assert sent_after(order, way, mode) == sent_after(range(4), "run", mode)
+
+
+ROUNDS = [calls(("a", "twice", '{"n": 1}'), ("b", "twice", '{"n": 2}')), calls(("c", "twice", '{"n": 3}')), says("end")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 9), st.sampled_from(["run", "arun", "stream", "astream"]))
+def test_any_prefix_of_a_transcript_that_is_handed_in_goes_on_to_the_same_end(cut, way):
+    @tool(side_effects="none")
+    def twice(n: int) -> int:
+        """Double a number."""
+        return 2 * n
+
+    def next_round(request):
+        return ROUNDS[sum(isinstance(one, Assistant) for one in request.transcript)]
+
+    whole = Agent(Script(*ROUNDS), tools=[twice]).run("go").entries
+    prefix = Transcript(whole[:cut])
+    model = Script(*[next_round] * 3)
+    result = go(Agent(model, tools=[twice]), way, None, history=prefix)
+    messages = Transcript(whole).messages()
+    assert result.output == "end"
+    assert len(model.requests) == 3 - sum(isinstance(one, Assistant) for one in prefix)
+    assert sorted(map(repr, result.messages)) == sorted(map(repr, messages)), "parallel answers come in any order"
+    assert list(prefix) == list(whole[:cut]), "what was handed in is as it was"

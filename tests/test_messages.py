@@ -5,7 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import ConfigurationError
-from agentkit.messages import Assistant, Image, Note, System, Text, ToolCall, ToolMessage, Usage, User, dump, load
+from agentkit.messages import (
+    Assistant,
+    Image,
+    Logprobs,
+    Note,
+    System,
+    Text,
+    TokenLogprob,
+    ToolCall,
+    ToolMessage,
+    Usage,
+    User,
+    dump,
+    load,
+)
+from agentkit.money import Cost, Money
 
 texts = st.text(max_size=20) | st.just("half \ud800 pair")
 whole = st.text(max_size=20)  # what JSON data is made of; half pairs may stand in texts only
@@ -19,11 +34,27 @@ json_values = st.recursive(
 parts = st.builds(Text, texts) | st.builds(Image, texts, st.sampled_from(["auto", "low", "high", "original"]))
 calls = st.builds(ToolCall, texts, texts, texts)
 optional = st.none() | texts
+chances = st.floats(max_value=0, allow_nan=False, allow_infinity=False)
+tokens = st.lists(
+    st.builds(TokenLogprob, texts, chances, st.lists(st.tuples(texts, chances), max_size=2).map(tuple)), max_size=2
+).map(tuple)
+amounts = st.builds(Money, st.decimals(0, 10**9, places=9), st.sampled_from(["USD", "CNY", "EUR"]))
+costs = st.builds(Cost, *[st.lists(amounts, max_size=2).map(tuple)] * 2)
 messages = st.one_of(
     st.builds(System, texts),
     st.builds(User, texts | st.lists(parts, max_size=3).map(tuple), optional, optional),
     st.builds(
-        Assistant, texts, optional, st.lists(calls, max_size=3).map(tuple), optional, st.none() | usages, optional
+        Assistant,
+        texts,
+        optional,
+        st.lists(calls, max_size=3).map(tuple),
+        optional,
+        st.none() | usages,
+        optional,
+        st.lists(texts, max_size=2).map(tuple),
+        st.none() | st.builds(Logprobs, tokens, tokens),
+        st.none() | costs,
+        st.integers(0, 9),
     ),
     st.builds(ToolMessage, texts, texts, texts, st.booleans(), json_values, st.booleans()),
     st.builds(Note, texts, st.dictionaries(whole, json_values, max_size=3)),
