@@ -114,6 +114,11 @@ class Agent(Generic[OutputT]):
         self._override: contextvars.ContextVar[_Override | None] = contextvars.ContextVar("override", default=None)
 
     @property
+    def model(self) -> Model | str | None:
+        """The model that it was made with; `None` for the one that `$AGENTKIT_MODEL` names."""
+        return self._model
+
+    @property
     def tools(self) -> tuple[Tool[..., Any], ...]:
         """The tools that are known before a run, in the order given."""
         return self._tools.tools

@@ -92,6 +92,9 @@ def run(
         typer.Option(metavar="FILE", help="Write the answer as JSON that fits the JSON Schema in this file."),
     ] = None,
     log: Log = False,
+    record: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the run to this file, for `agentkit replay`.")
+    ] = None,
 ) -> None:
     """Run an agent on a prompt.
 
@@ -110,6 +113,7 @@ def run(
         max_cost=max_cost,
         schema=output_schema,
         log=log,
+        record=record,
     )
     _end(lambda: run.run(options, prompt))
 
@@ -180,6 +184,40 @@ def show(
     from agentkit.cli import kept
 
     _end(lambda: kept.show(name, raw=raw, json=json))
+
+
+@app.command()
+def replay(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What `run --record` or `record` wrote.")],
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]",
+            help=f"{TARGET}: an Agent, or a function that returns one; none: one of what the file says.",
+            show_default=False,
+        ),
+    ] = None,
+    tools: Annotated[
+        str, typer.Option(metavar="recorded|real", help="Whether tools are answered from the file, or run.")
+    ] = "recorded",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="Ask this model in place of the file.")
+    ] = None,
+    times: Annotated[float, typer.Option(metavar="X", help="How long a recorded second lasts.")] = 0.0,
+    quiet: Quiet = False,
+    yes: Yes = False,
+) -> None:
+    """Run a recorded conversation again, from its file alone.
+
+    Exit code 1 says that something is not as it was recorded, with the first difference.
+    """
+    from agentkit.cli import replay, run
+
+    approve = run.approver_of(run.Options(target="", yes=yes))
+    options = replay.Options(
+        file=file, target=target, tools=tools, model=model, times=times, quiet=quiet, approve=approve
+    )
+    _end(lambda: replay.replay(options))
 
 
 @app.command(name="fork")

@@ -39,6 +39,7 @@ class Options:
         max_cost: The most that the run may cost, such as `0.50 USD`.
         schema: The file with the JSON Schema of the answer.
         log: Whether what is sent and received is kept.
+        record: The file that the run is recorded to.
     """
 
     target: str
@@ -50,6 +51,7 @@ class Options:
     max_cost: str | None = None
     schema: str | None = None
     log: bool = False
+    record: str | None = None
 
 
 def run(options: Options, prompt: str | None) -> int:
@@ -135,6 +137,10 @@ def _run(agent: Agent[Any], options: Options, said: str | None, approver: Approv
 
             stack.enter_context(agent.override(output=type_of(options.schema)))
         typed = agent.output is not str
+        if options.record is not None:
+            from agentkit.testing.recording import record
+
+            stack.enter_context(record(options.record))
         if options.log:
             from agentkit.cli.wire import logged
 
@@ -144,7 +150,7 @@ def _run(agent: Agent[Any], options: Options, said: str | None, approver: Approv
             session=options.session,
             model=options.model,
             limits=_limits(agent, options),
-            approve=approver or _approver(options),
+            approve=approver or approver_of(options),
             on_event=watch,
         )
         try:
@@ -152,7 +158,7 @@ def _run(agent: Agent[Any], options: Options, said: str | None, approver: Approv
                 if options.json:
                     _write_json(stream)
                 else:
-                    _show(stream, quiet=options.quiet, typed=typed)
+                    show_stream(stream, quiet=options.quiet, typed=typed)
                 result: Result[Any] = stream.result
         except KeyboardInterrupt:
             stopped = f"stopped in step {step}" if step else "stopped"
@@ -171,7 +177,7 @@ def _limits(agent: Agent[Any], options: Options) -> Limits | None:
     return None if options.max_cost is None else replace(agent.limits, cost=options.max_cost)
 
 
-def _approver(options: Options) -> Approver | None:
+def approver_of(options: Options) -> Approver | None:
     """Who decides on calls: nobody, everything is approved, or somebody at the terminal."""
     if options.yes:
         return lambda _: True
@@ -195,7 +201,14 @@ def _somebody() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def _show(stream: Stream[Any], *, quiet: bool, typed: bool) -> None:
+def show_stream(stream: Stream[Any], *, quiet: bool, typed: bool) -> None:
+    """Show a run as it happens: the answer on stdout, the steps on stderr.
+
+    Args:
+        stream: The run.
+        quiet: Whether stderr gets nothing.
+        typed: Whether the answer is of a type, and stands alone on stdout when it is whole.
+    """
     from agentkit.cli.show import Screen, console_for
 
     console = console_for(sys.stderr)
@@ -203,9 +216,14 @@ def _show(stream: Stream[Any], *, quiet: bool, typed: bool) -> None:
     with Screen(console, answer=None if typed else sys.stdout) as screen:
         for event in stream:
             screen(event)
-    result = stream.result
+    if typed:
+        write_output(stream.result)
+
+
+def write_output(result: Result[Any]) -> None:
+    """Write an answer of a type to stdout; nothing where the run is not over."""
     output = result.output
-    if typed and not result.pending:
+    if not result.pending:
         sys.stdout.write((output if isinstance(output, str) else _as_json(output)) + "\n")
 
 

@@ -63,7 +63,7 @@ class Exchange:
         begun: Seconds from the request to the headers.
         chunks: The pieces of the reply as they came, each with the seconds since the request.
         end: `"read"` to its end, `"left"` by the reader before that, or `"failed"`.
-        error: The class and the text of the error in which it failed.
+        error: The class, the text and the code of the error in which it failed.
         ids: What ids are made of where the reply has none.
     """
 
@@ -77,7 +77,7 @@ class Exchange:
     begun: float
     chunks: tuple[tuple[float, bytes], ...]
     end: Literal["read", "left", "failed"]
-    error: tuple[str, str]
+    error: tuple[str, str, str]
     ids: str
 
 
@@ -163,7 +163,9 @@ def read(file: str | os.PathLike[str]) -> Recording:
     try:
         lines = Path(file).read_text("ascii").splitlines()
     except OSError as error:
-        raise ConfigurationError(f"the recording `{os.fspath(file)}` cannot be read: {error.strerror}") from error
+        raise ConfigurationError(
+            f"the recording `{os.fspath(file)}` cannot be read: {error.strerror}", code="bad-path"
+        ) from error
     except UnicodeDecodeError:
         raise _no_recording(file, 1) from None
     number = 0
@@ -175,7 +177,8 @@ def read(file: str | os.PathLike[str]) -> Recording:
         if version != VERSION:
             raise ConfigurationError(
                 f"`{os.fspath(file)}` is a recording of version {version!r}, and this agentkit reads version {VERSION}:"
-                " record it anew"
+                " record it anew",
+                code="bad-saved",
             )
         for line in lines[1:]:
             number += 1
@@ -194,7 +197,9 @@ def read(file: str | os.PathLike[str]) -> Recording:
 
 
 def _no_recording(file: str | os.PathLike[str], line: int) -> ConfigurationError:
-    return ConfigurationError(f"`{os.fspath(file)}` is no recording: line {line} is not what `record` writes")
+    return ConfigurationError(
+        f"`{os.fspath(file)}` is no recording: line {line} is not what `record` writes", code="bad-saved"
+    )
 
 
 def _exchange(fields: Mapping[str, Any]) -> Exchange:
@@ -210,7 +215,7 @@ def _exchange(fields: Mapping[str, Any]) -> Exchange:
         begun=reply["after"],
         chunks=tuple((after, _bytes(data)) for after, data in reply["chunks"]),
         end=reply["end"],
-        error=(reply["error"][0], reply["error"][1]),
+        error=(reply["error"][0], reply["error"][1], reply["error"][2]),
         ids=fields["ids"],
     )
 
@@ -307,7 +312,9 @@ def record(file: str | os.PathLike[str], *, secrets: Iterable[str] = ()) -> Gene
     """
     path = Path(file)
     if not path.parent.is_dir():
-        raise ConfigurationError(f"the recording cannot be written to `{path}`: there is no folder `{path.parent}`")
+        raise ConfigurationError(
+            f"the recording cannot be written to `{path}`: there is no folder `{path.parent}`", code="bad-path"
+        )
     recorder = Recorder(secrets)
     before = ids_made_of()
     try:
@@ -327,7 +334,9 @@ def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
         os.replace(new, path)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise ConfigurationError(f"the recording cannot be written to `{path}`: {error.strerror}") from error
+        raise ConfigurationError(
+            f"the recording cannot be written to `{path}`: {error.strerror}", code="bad-path"
+        ) from error
 
 
 class Recorder:
@@ -436,7 +445,7 @@ class Taken:
     head: float = 0.0
     chunks: list[tuple[float, bytes]] = field(default_factory=list[tuple[float, bytes]])
     end: Literal["read", "left", "failed"] = "left"
-    error: tuple[str, str] = ("", "")
+    error: tuple[str, str, str] = ("", "", "")
 
     def headed(self, status: int, headers: Mapping[str, str]) -> None:
         """The reply begins."""
@@ -456,7 +465,8 @@ class Taken:
         """It ended in an error; if that was somebody's wish, it was only left."""
         if isinstance(error, Exception) and not isinstance(error, Cancelled):
             self.end = "failed"
-            self.error = (type(error).__name__, str(error) if isinstance(error, AgentkitError) else "")
+            text, code = (str(error), error.code) if isinstance(error, AgentkitError) else ("", "")
+            self.error = (type(error).__name__, text, code)  # the text of another's error may hold secrets
 
     def json(self, mask: Mask) -> dict[str, Any]:
         """The line."""
@@ -475,7 +485,7 @@ class Taken:
             "headers": mask.value(self.headers),
             "chunks": [[after, _text(data)] for after, data in mask.chunks(self.chunks)],
             "end": self.end,
-            "error": [self.error[0], mask.text(self.error[1])],
+            "error": [self.error[0], mask.text(self.error[1]), self.error[2]],
         }
         return {"exchange": self.number, "within": self.within, "ids": self.ids, "request": request, "reply": reply}
 

@@ -76,9 +76,11 @@ def replay(
             block ends, not all of it was.
     """
     if tools not in ("recorded", "real") or model not in ("recorded", "real") or tools == model == "real":
-        raise ConfigurationError(f'`tools={tools!r}, model={model!r}`: each is "recorded" or "real", and not both real')
+        raise ConfigurationError(
+            f'`tools={tools!r}, model={model!r}`: each is "recorded" or "real", and not both real', code="bad-value"
+        )
     if not 0 <= times < float("inf"):
-        raise ConfigurationError(f"`times={times!r}`: it is a number from 0 on")
+        raise ConfigurationError(f"`times={times!r}`: it is a number from 0 on", code="bad-value")
     player = Replay(read(file), os.fspath(file), tools, model, Mask(secrets))
     before = ids_made_of()
     with ExitStack() as stack:
@@ -333,12 +335,14 @@ class _Spoken:
 
     def over(self) -> None:
         """The pieces are used up: raise what the reply ended in; return where it ended well or was left."""
-        name, text = self.exchange.error
+        name, text, code = self.exchange.error
         if self.exchange.end != "failed":
             return
         kind = getattr(errors, name, None)
         if isinstance(kind, type) and issubclass(kind, AgentkitError):
-            raise kind(text)
+            error = kind(text)
+            error.code = code
+            raise error
         raise RuntimeError(f"the recorded request ended in `{name}`")
 
     def early(self) -> ReplayMismatch:

@@ -27,7 +27,7 @@ finally:
 """
 
 
-COMMANDS = "demo run chat resume approve show fork sessions tools models doctor sim".split()
+COMMANDS = "demo run chat resume approve show replay fork sessions tools models doctor sim".split()
 OFF_A_TERMINAL = [
     (["demo"], 0),
     (["run", "examples/weather.py", "Weather in Oslo?"], 0),
@@ -37,6 +37,7 @@ OFF_A_TERMINAL = [
     (["resume", "examples/weather.py", "nosuch"], 2),
     (["approve", "examples/weather.py", "nosuch", "--yes"], 2),
     (["show", "nosuch"], 2),
+    (["replay", "nosuch.jsonl"], 2),
     (["fork", "nosuch", "new"], 2),
     (["sessions"], 0),
     (["sessions", "delete", "nosuch"], 2),
