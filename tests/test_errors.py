@@ -72,6 +72,16 @@ def test_every_code_has_a_section_and_every_section_a_code() -> None:
     assert sorted(SECTIONS) == sorted(PROVOKED), "and what shows that the example is one"
 
 
+def test_what_agentkit_refuses_has_a_narrower_code_than_that_of_the_class() -> None:
+    wide = []
+    for path in sorted(ROOT.glob("agentkit/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ConfigurationError"):
+                if "code" not in {keyword.arg for keyword in node.keywords}:
+                    wide.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wide, 'give it a `code="…"` of docs/reference/errors.md'
+
+
 def test_codes_are_short_and_do_not_change_their_meaning() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+){0,2}", code) and len(code) <= 24 for code in stated())
     own = {one.__name__: one.code for one in CLASSES}

@@ -33,7 +33,9 @@ def show(name: str, *, raw: bool, json: bool) -> int:
     if raw:
         return _raw(name, placed)
     if not placed:
-        raise ConfigurationError(f"of `{name}` only what was sent and received is kept: `agentkit show {name} --raw`")
+        raise ConfigurationError(
+            f"of `{name}` only what was sent and received is kept: `agentkit show {name} --raw`", code="no-log"
+        )
     if json:
         from agentkit.messages import dump
 
