@@ -24,4 +24,6 @@ def home() -> Path:
     try:
         return Path(asked).expanduser() if asked else Path.home() / ".agentkit"
     except RuntimeError as error:
-        raise ConfigurationError(f"there is no folder to keep things in: {error}. Name one in `{VARIABLE}`") from error
+        raise ConfigurationError(
+            f"there is no folder to keep things in: {error}. Name one in `{VARIABLE}`", code="bad-path"
+        ) from error

@@ -76,9 +76,9 @@ def test_what_agentkit_refuses_has_a_narrower_code_than_that_of_the_class() -> N
     wide = []
     for path in sorted(ROOT.glob("agentkit/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ConfigurationError"):
-                if "code" not in {keyword.arg for keyword in node.keywords}:
-                    wide.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+            named = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ConfigurationError")
+            if named and "code" not in {keyword.arg for keyword in node.keywords}:
+                wide.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not wide, 'give it a `code="…"` of docs/reference/errors.md'
 
 

@@ -201,7 +201,9 @@ def _tool_of(told: dict[str, Any]) -> Tool[..., Any]:
     """
 
     def never(**_: Any) -> NoReturn:
-        raise ConfigurationError(f"`{told['name']}` is known from the recording alone: name the TARGET")
+        raise ConfigurationError(
+            f"`{told['name']}` is known from the recording alone: name the TARGET", code="bad-target"
+        )
 
     return Tool.from_schema(
         never,

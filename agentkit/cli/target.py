@@ -96,7 +96,9 @@ def agent_of(target: str) -> Agent:
     if found.name:
         value = found.value()
         if not isinstance(value, Agent):
-            raise ConfigurationError(f"`{target}` is {_kind(value)}, not an `Agent` or a function that returns one")
+            raise ConfigurationError(
+                f"`{target}` is {_kind(value)}, not an `Agent` or a function that returns one", code="bad-target"
+            )
         return cast("Agent[Any]", value)
     agents = _named(found.module, Agent)
     if not agents:
