@@ -25,18 +25,24 @@ class Site:
         self.pages = pages
         self.asked = []
         self.over = asyncio.Event()
+        self.serving = set()
 
     async def serve(self, reader, writer):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.asked.append(head)
-            reply = self.pages[head.split()[1]]
-            if callable(reply):
-                await reply(writer, self.over)
-            else:
-                writer.write(reply)
-                await writer.drain()
-        writer.close()
+        self.serving.add(asyncio.current_task())
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.asked.append(head)
+                reply = self.pages[head.split()[1]]
+                if callable(reply):
+                    await reply(writer, self.over)
+                else:
+                    writer.write(reply)
+                    await writer.drain()
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 def reply(body, kind="text/html", status="200 OK", **headers):
@@ -71,6 +77,7 @@ def fetch(pages, *paths, certificate=None, **options):
         site.over.set()
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*site.serving)  # else the loop is closed under connections that are being closed
         return [one.replace(str(port), "PORT") for one in told], site.asked
 
     return asyncio.run(scenario())
@@ -539,8 +546,9 @@ def test_a_run_that_is_stopped_closes_the_connection():
             await reader.readuntil(b"\r\n\r\n")
             begun.set()
             await reader.read()  # ends when the other side closes
-            closed.set()
             writer.close()
+            await writer.wait_closed()
+            closed.set()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         (tool,) = web(allow_private=True)
