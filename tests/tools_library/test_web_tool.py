@@ -77,7 +77,9 @@ def fetch(pages, *paths, certificate=None, **options):
         site.over.set()
         server.close()
         await server.wait_closed()
-        await asyncio.gather(*site.serving)  # else the loop is closed under connections that are being closed
+        await asyncio.gather(
+            *site.serving, return_exceptions=True
+        )  # else the loop is closed under connections that are being closed
         return [one.replace(str(port), "PORT") for one in told], site.asked
 
     return asyncio.run(scenario())
