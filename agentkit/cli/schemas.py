@@ -171,7 +171,9 @@ class Schema:
         found = cast("dict[str, Any]", schema)
         if strange := sorted(set(found) - _SAID - set(_CHECKS) - _STRUCTURE):
             raise ConfigurationError(
-                f"`{self._where}`: at `{at}`, the keyword `{strange[0]}` is not known here", code="bad-schema"
+                f"`{self._where}`: at `{at}`, the keyword `{strange[0]}` is not known here, and what is not"
+                " checked is not promised: leave it out",
+                code="bad-schema",
             )
         reference = found.get("$ref")
         if reference is not None and reference not in seen:

@@ -104,7 +104,8 @@ def _brain(served: Served) -> Callable[..., Any] | None:
     given = [name for name in ("script", "replay", "brain") if getattr(served, name)]
     if len(given) > 1:
         raise ConfigurationError(
-            f"one brain can answer, and there are {' and '.join(f'`--{name}`' for name in given)}", code="bad-option"
+            f"one brain can answer, and there are {' and '.join(f'`--{name}`' for name in given)}: give one",
+            code="bad-option",
         )
     if served.script:
         from agentkit.simulator.brains.script import Script

@@ -176,7 +176,10 @@ def _called(function: Callable[..., Any], place: str) -> Any:
     try:
         inspect.signature(function).bind()
     except TypeError as error:
-        raise ConfigurationError(f"`{place}` cannot be called without arguments: {error}", code="bad-target") from error
+        raise ConfigurationError(
+            f"`{place}` cannot be called without arguments: {error}; give them defaults, or name an `Agent`",
+            code="bad-target",
+        ) from error
     return function()
 
 

@@ -87,7 +87,7 @@ def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"`{where}` is no TOML: {error}", code="bad-catalog") from error
         for name, table in found.items():
-            _take(tables.setdefault(name, _Table()), table, f"{where}, `{name}`")
+            _take(tables.setdefault(name, _Table()), table, f"`{where}`, `{name}`")
     built: dict[str, Provider] = {}
     for name, table in tables.items():
         built[name] = _provider(name, table, tables)
@@ -168,7 +168,7 @@ def _values(kind: type[Any], values: Mapping[str, Any], where: str, *, without: 
     hints = _hints(kind)
     for key in values:
         if key not in hints or key in without:
-            known = ", ".join(one for one in hints if one not in without)
+            known = ", ".join(f"`{one}`" for one in hints if one not in without)
             raise ConfigurationError(f"{where}: there is no key `{key}`; the keys are {known}", code="bad-catalog")
     return {key: _value(hints[key], value, f"{where}: `{key}`") for key, value in values.items()}
 
@@ -183,7 +183,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in inner:
-            raise ConfigurationError(f"{where} is {value!r}, but must be one of {', '.join(inner)}", code="bad-catalog")
+            raise ConfigurationError(
+                f"{where} is {value!r}, but must be one of {', '.join(f'`{one}`' for one in inner)}", code="bad-catalog"
+            )
         return value
     if origin is UnionType:  # an optional one; TOML has no null
         return _value(next(one for one in inner if one is not NoneType), value, where)

@@ -204,7 +204,7 @@ WRONG = [
     ("[[a.models]]\ntitle = 'x'", "`name` is missing"),
     ("[[a.models]]\nname = 'x'\ncontext = '1'", "`context` is '1', but must be a int"),
     ("[[a.models]]\nname = 'x'\ntools = 1", "`tools` is 1, but must be a bool"),
-    ("[[a.models]]\nname = 'x'\nthinking = 'yes'", "`thinking` is 'yes', but must be one of never"),
+    ("[[a.models]]\nname = 'x'\nthinking = 'yes'", "`thinking` is 'yes', but must be one of `never`"),
     ("[[a.models]]\nname = 'x'\nchoices = ['auto', 'must']", r"`choices`\[1\] is 'must'"),
     ("[[a.models]]\nname = 'x'\ntakes = 'stop'", "`takes` is 'stop', but must be a list"),
     ("[[a.models]]\nname = 'x'\nranges = {top_p = '0-1'}", r"`ranges`\.top_p: `0-1` is no range"),
