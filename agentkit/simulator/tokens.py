@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import cast
 
 _TOKEN = re.compile(
     r" ?[^\W\d_\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]{1,12}"  # a word, or twelve letters of a long one
@@ -34,8 +33,20 @@ _SHORT, _LONG = 2_048, 65_536
 _LONG_WORD, _MOST_WORDS = 32, 16_384
 """Up to how many characters a word is remembered, and how many words are, in some 4 MB."""
 
-_words: dict[str, tuple[str, ...]] = {}
-"""The tokens of words with the space before them, as they were met: most words of a text were."""
+
+class _Words(dict[str, tuple[str, ...]]):
+    """The tokens of words with the space before them, as they were met: most words of a text were."""
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found = tuple(_matched(f" {word}"))
+        if len(word) <= _LONG_WORD:
+            if len(self) >= _MOST_WORDS:
+                self.clear()
+            self[word] = found
+        return found
+
+
+_words = _Words()
 
 
 def split(text: str) -> list[str]:
@@ -46,10 +57,7 @@ def split(text: str) -> list[str]:
     if not words:
         return []
     found = _matched(words[0])
-    known = list(map(_words.get, words[1:]))
-    if None in known:
-        known = [_words.get(word) or _word(word) for word in words[1:]]
-    found.extend(chain.from_iterable(cast("list[tuple[str, ...]]", known)))
+    found.extend(chain.from_iterable(map(_words.__getitem__, words[1:])))
     return found
 
 
@@ -67,15 +75,6 @@ def kept(text: str) -> Sequence[str]:
 
 def _matched(text: str) -> list[str]:
     return [match.group() for match in _TOKEN.finditer(text)]
-
-
-def _word(word: str) -> tuple[str, ...]:
-    found = tuple(_matched(f" {word}"))
-    if len(word) <= _LONG_WORD:
-        if len(_words) >= _MOST_WORDS:
-            _words.clear()
-        _words[word] = found
-    return found
 
 
 @lru_cache(maxsize=512)

@@ -114,7 +114,14 @@ def _compiled(rules: Sequence[tuple[str, str, str]]) -> list[Rule]:
 
 
 _SIGN_RULES, _PHRASE_RULES, _CHAIN_RULES = _compiled(_SIGNS), _compiled(_PHRASES), _compiled(_CHAINS)
-_NO_SUM = re.compile(r"\d{4}-\d\d-\d\d|\d+(?:\.\d+){2,}|https?://\S+|\b[A-Za-z]+-\d+\b")
+_NO_SUM = (re.compile(r"https?://\S+"), re.compile(r"\d(?:\d{3}-\d\d-\d\d|\d*(?:\.\d+){2,})"))
+"""Addresses, dates and versions; each pattern begins with what is quick to look for."""
+_CODE = re.compile(r"\b[a-z]+-\d+\b")
+_CODE_HINT = re.compile(r"-(?<=[a-z]-)\d")
+_DIGITS = re.compile(r"\d+")
+_WORDS = re.compile(r"[a-z]+")
+_REACH = 200
+"""How many characters a number may be away from the words that say what is done with it."""
 _HAS_NUMBERS = re.compile(rf"\d|\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE)
 _NUMBER_WORDS = re.compile(rf"\b(?:{'|'.join(NUMBERS)})\b")
 
@@ -126,9 +133,15 @@ def sums(text: str) -> list[Operation]:
     """
     if not _HAS_NUMBERS.search(text):
         return []
-    line = _NO_SUM.sub(" ", text.lower())
-    line = re.sub(r"(?<=\d),(?=\d{3}\b)", "", line)
-    line = _NUMBER_WORDS.sub(lambda match: str(NUMBERS[match.group()]), line)
+    line = text.lower()
+    for pattern in _NO_SUM:
+        line = pattern.sub(" ", line)
+    if _CODE_HINT.search(line):
+        line = _CODE.sub(" ", line)
+    line = re.sub(r",(?<=\d,)(?=\d{3}\b)", "", line)
+    if not NUMBERS.keys().isdisjoint(_WORDS.findall(line)):
+        line = _NUMBER_WORDS.sub(lambda match: str(NUMBERS[match.group()]), line)
+    line = _near_numbers(line)
     for _ in range(12):
         before = line
         line = _rewritten(line, _SIGN_RULES)
@@ -139,6 +152,20 @@ def sums(text: str) -> list[Operation]:
             break
     nodes = [node for match in re.finditer(_GROUP, line) if (node := _parse(match.group())) is not None]
     return [node for node in nodes if isinstance(node, Operation)]
+
+
+def _near_numbers(line: str) -> str:
+    """What stands near the numbers of a line, since the rest of a long one has no sum."""
+    if len(line) <= 2 * _REACH:
+        return line
+    parts: list[str] = []
+    begin = end = 0
+    for match in _DIGITS.finditer(line):
+        if match.start() - _REACH > end:
+            parts.append(line[begin:end])
+            begin = match.start() - _REACH
+        end = match.end() + _REACH
+    return " … ".join((*parts, line[begin:end]))
 
 
 _FORMULA = re.compile(

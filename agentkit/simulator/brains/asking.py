@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from agentkit.simulator.brains import Turn
@@ -38,7 +39,10 @@ _ANSWER = re.compile(r"\b(?:answer|output|result|respond|response|reply)\b", re.
 _BY_CALLING = re.compile(r"\bby\s+(?:calling|using|a\s+call)\b", re.IGNORECASE)
 _COMPLAINT = re.compile(r"\s*(?:your|the)\s+(?:last\s+|final\s+)?(?:answer|output|response|reply)\b", re.IGNORECASE)
 _SCHEMA = re.compile(r"\bJSON Schema:\s*(?=\{)")
-_HINT = re.compile(r"answer|result|output|respond|response|reply|JSON Schema", re.IGNORECASE)
+_HINTS = ("nswer", "esult", "utput", "espon", "JSON Schema")
+"""What a text has at least one of, if it asks for anything of this."""
+_READ = 2_000
+"""How many characters at the beginning and at the end of a message are read for such words."""
 _EXAMPLE = re.compile(r"\s*\bexample\b[^\n{]*:\s*(?=\{)|\s*For example[^\n{]*:\s*(?=\{)", re.IGNORECASE)
 _END = re.compile(r"[.!?](?=\s|$)|\n|$")
 _JSON = json.JSONDecoder(strict=False)
@@ -93,7 +97,7 @@ def _without_words(turn: Turn, names: list[str], schemas: list[dict[str, Any]]) 
         text = message.text or ""
         if message.role in ("assistant", "tool"):
             begun = True
-        elif _HINT.search(text):
+        elif any(hint in text for hint in _HINTS):
             rest = _without_schema(text, schemas) if turn.json else text
             rest = _without_asking(rest, names, complained=begun and message.role == "user")
             if not rest.strip() and text.strip() and begun:
@@ -124,7 +128,7 @@ def _without_asking(text: str, names: list[str], *, complained: bool) -> str:
 def _sentences(text: str) -> Iterator[tuple[int, int, str]]:
     """The sentences that ask for the answer by a tool: where each begins and ends, and the tool's name."""
     at = 0
-    for match in _NAMED.finditer(text):
+    for match in _named(text):
         if match.start() < at:
             continue
         begin = max(at, max(text.rfind(sign, at, match.start()) for sign in ("\n", ". ", "! ", "? ")) + 1)
@@ -136,6 +140,12 @@ def _sentences(text: str) -> Iterator[tuple[int, int, str]]:
         if {stem(word) for word in words(name)} <= FINAL or _BY_CALLING.search(sentence):
             at = end
             yield begin, end, name
+
+
+def _named(text: str) -> Iterator[re.Match[str]]:
+    if len(text) <= 2 * _READ:
+        return _NAMED.finditer(text)
+    return chain(_NAMED.finditer(text, 0, _READ), _NAMED.finditer(text, len(text) - _READ))
 
 
 def _without_schema(text: str, schemas: list[dict[str, Any]]) -> str:
