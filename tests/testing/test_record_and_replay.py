@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from script import ago, go, ways
 from wire import completion, event, serving
 
-from agentkit import Agent, Limits, Settings, TextDelta, ToolError, tool
+from agentkit import Agent, Limits, Settings, TextDelta, ToolError, ToolResult, tool
 from agentkit.errors import AgentkitError, ConfigurationError, TimedOut
+from agentkit.events import ToolFinished, Warned
 from agentkit.messages import Note
 from agentkit.models import open_model
 from agentkit.models.retry import Clock
+from agentkit.models.transport import Patience
 from agentkit.testing import ReplayMismatch, Script, Sim, call, capture, record, replay
 
 KEY = "sk-0123456789abcdef"
@@ -397,17 +399,73 @@ def test_recorded_pauses_are_waited_as_long_as_is_asked_for(file, sim):
 
 
 @ways
-def test_a_limit_that_passed_passes_again_without_a_wait(way, file):
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_a_limit_that_passed_passes_again_without_a_wait(way, transport, file):
+    if transport == "aiohttp":
+        pytest.importorskip("aiohttp")
+
     def handler(exchange):
+        exchange.begin()
+        exchange.chunk(event({"content": "One "}))
         exchange.wait_until_left()
 
     with serving(handler) as server:
-        model = open_model("openai:m", base_url=server.url, api_key=KEY, timeout=0.2, retries=0)
+        patience = Patience(idle=0.2)
+        url = server.url
+        model = open_model("openai:m", base_url=url, api_key=KEY, timeout=patience, retries=0, transport=transport)
         with record(file), pytest.raises(TimedOut) as first:
             go(Agent(model), way, "Hello")
     with replay(file), pytest.raises(TimedOut) as again:
         go(Agent(model), way, "Hello")
-    assert str(again.value) == str(first.value)
+    assert (str(again.value), again.value.code) == (str(first.value), first.value.code)
+
+
+@ways
+def test_what_tools_answered_is_told_again_in_all_its_forms(way, file):
+    ran, over = [], threading.Event()
+
+    @tool(max_result=100)
+    def long() -> ToolResult:
+        """Much text."""
+        ran.append("long")
+        return ToolResult("word " * 100, data={"size": [500, None]})
+
+    @tool
+    def odd() -> object:
+        """What JSON has no form for."""
+        ran.append("odd")
+        return object()
+
+    @tool(sequential=True)
+    def wrong() -> str:
+        """Always fails."""
+        ran.append("wrong")
+        raise KeyError(KEY)
+
+    @tool(timeout=0.05)
+    def slow() -> str:
+        """Never ends by itself."""
+        ran.append("slow")
+        over.wait(10)
+        return "late"
+
+    def run():
+        seen = []
+        names = ["slow", "wrong", "long", "odd", "nosuch"]
+        script = Script([[call(name) for name in names], [call(name) for name in reversed(names)], "Done."])
+        result = go(Agent(script, tools=[long, odd, wrong, slow]), way, "Go", on_event=seen.append)
+        finished = [(one.call.id, one.ok, one.text) for one in seen if isinstance(one, ToolFinished)]
+        warned = [one for one in seen if isinstance(one, Warned)]
+        return said(result), finished, warned
+
+    with record(file):
+        first = run()
+    over.set()
+    assert len(ran) == 8
+    with replay(file):
+        assert run() == first
+    assert len(ran) == 8
+    assert len(first[1]) == 8
 
 
 def test_a_stream_that_was_left_may_be_left_again(file):
