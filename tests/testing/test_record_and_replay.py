@@ -165,6 +165,17 @@ def test_a_changed_prompt_shows_the_first_difference(file):
     ]
 
 
+def test_the_nearest_recorded_request_is_the_one_that_begins_alike_longest(file):
+    agent = Agent(Sim().model())
+    with record(file):
+        agent.run("Hello, everybody")
+        agent.run("Goodbye, everybody")
+    with pytest.raises(ReplayMismatch) as raised, replay(file):
+        agent.run("Goodbye, nobody")
+    assert "The nearest is request 2 of 2" in str(raised.value)
+    assert '  expected: "Goodbye, everybody"' in str(raised.value).splitlines()
+
+
 def test_with_the_tools_real_another_result_shows_in_the_request_that_tells_it(file):
     tools, agent, _ = recorded(file)
     with replay(file, tools="real"):
