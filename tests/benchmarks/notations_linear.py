@@ -4,14 +4,16 @@
 
 For each text, fed as a whole and in small pieces, it prints the CPU seconds for so many characters (5,000,000 unless
 said otherwise) and how many times as many they are as for a tenth of that. The exit status is 1 where one is above 12.
-The tenth is the mean of ten runs, five before and five after the long one, so that a busy machine slows both alike; a
-ratio that is above 12 nevertheless is measured again, twice at most.
+The tenth is the mean of six runs: three before and three after the long one where it is fed as a whole, and one after
+each sixth of the long one where it is fed in pieces, so that a busy machine slows both alike; a ratio that is above 12
+nevertheless is measured again, twice at most.
 """
 
 from __future__ import annotations
 
 import gc
 import itertools
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ TOOLS = {"f": {"type": "object", "properties": {"x": {"type": "string"}}}, "sear
 LIMIT = 12
 PIECE = 7
 AGAIN = 2
+TENTHS = 6
 
 DSML = "<｜DSML｜"
 CALL = '{"name": "f", "arguments": {"x": "1"}}'
@@ -119,14 +122,27 @@ def texts() -> Iterator[tuple[str, str, str, str]]:
         yield name, head, piece, tail
 
 
-def seconds(text: str, piece: int) -> float:
-    gc.collect()
-    start = time.process_time()
-    reader = Reader(TOOLS)
-    for at in range(0, len(text), piece):
-        reader.feed(text[at : at + piece])
-    reader.finish()
-    return time.process_time() - start
+class Timed:
+    """A reader of a text, and the CPU seconds that it has had."""
+
+    def __init__(self, text: str, fed: int) -> None:
+        self._reader = Reader(TOOLS)
+        self._text, self._fed = text, fed or len(text)
+        self._at = 0
+        self.seconds = 0.0
+
+    def read(self, share: float = 1) -> float:
+        """Read a share of the text, and end with the text; all seconds so far."""
+        gc.collect()
+        stop = min(len(self._text), self._at + math.ceil(len(self._text) * share))
+        start = time.process_time()
+        while self._at < stop:
+            self._reader.feed(self._text[self._at : self._at + self._fed])
+            self._at += self._fed
+        if stop == len(self._text):
+            self._reader.finish()
+        self.seconds += time.process_time() - start
+        return self.seconds
 
 
 def ratio(head: str, piece: str, tail: str, length: int, fed: int) -> tuple[float, float]:
@@ -136,10 +152,14 @@ def ratio(head: str, piece: str, tail: str, length: int, fed: int) -> tuple[floa
     )
     times: list[tuple[float, float]] = []
     while not times or (times[-1][1] > LIMIT and len(times) <= AGAIN):
-        quick = sum(seconds(short, fed or len(short)) for _ in range(5))
-        slow = seconds(long, fed or len(long))
-        quick = (quick + sum(seconds(short, fed or len(short)) for _ in range(5))) / 10
-        times.append((slow, slow / max(quick, 1e-9)))
+        slow, quick = Timed(long, fed), 0.0
+        for run in range(TENTHS):
+            if fed:
+                slow.read(1 / TENTHS)
+            elif run == TENTHS // 2:
+                slow.read()
+            quick += Timed(short, fed).read() / TENTHS
+        times.append((slow.seconds, slow.seconds / max(quick, 1e-9)))
     return min(times, key=lambda one: one[1])
 
 

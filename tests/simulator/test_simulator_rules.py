@@ -682,6 +682,15 @@ def test_sums_are_read_from_signs_and_words(text: str, values: list[str]) -> Non
         assert all(compute(node) is not None for node in sums(text))
 
 
+@pytest.mark.parametrize(
+    "text", ["What is (3 + 4) * 5?", "Add 5 and 7. Then double it.", "15% of 80", "twelve plus thirty", "room A-12"]
+)
+def test_a_sum_is_found_in_a_long_text_as_in_a_short_one(text: str) -> None:
+    around = "The quick fox jumps over a lazy dog, minus the well-known cat. " * 12
+    assert sums(f"{around}{text} {around}") == sums(text)
+    assert sums(f"{text} {around}{text}") == sums(text) * 2
+
+
 operators = st.recursive(
     st.integers(0, 99).map(str),
     lambda inner: st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda part: f"({part[0]} {part[1]} {part[2]})"),
