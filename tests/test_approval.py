@@ -243,7 +243,7 @@ def test_an_async_function_is_cancelled_when_the_time_of_the_run_is_over(asynchr
         finally:
             cancelled.set()
 
-    agent = Agent(Script(calls(REFUND)), tools=Till().tools(), approve=approve, limits=Limits(seconds=0.1))
+    agent = Agent(Script(calls(REFUND)), tools=Till().tools(), approve=approve, limits=Limits(seconds=0.6))
     with pytest.raises(LimitReached, match="seconds") as caught:
         begin(agent, asynchronous)
     assert cancelled.wait(10)

@@ -210,7 +210,7 @@ def test_the_time_of_the_outer_run_ends_the_inner_one(way):
             ended.set()
 
     scout = Agent(Script([call("wait"), "never"]), tools=[wait], name="scout")
-    boss = Agent(Script([call("scout", prompt="?"), "never"]), tools=[scout.as_tool()], limits=Limits(seconds=0.3))
+    boss = Agent(Script([call("scout", prompt="?"), "never"]), tools=[scout.as_tool()], limits=Limits(seconds=0.8))
     with pytest.raises(LimitReached, match="seconds"):
         go(boss, way, "go")
     assert ended.wait(5)

@@ -339,7 +339,7 @@ def test_a_tool_that_takes_too_long_is_told_so_whether_it_can_be_stopped_or_not(
 def test_the_time_limit_is_for_a_call_with_all_its_attempts(way):
     tries = []
 
-    @tool(timeout=0.2, retries=1_000_000)
+    @tool(timeout=0.5, retries=1_000_000)
     async def fails() -> str:
         """Fail slowly."""
         tries.append(1)
@@ -347,8 +347,8 @@ def test_the_time_limit_is_for_a_call_with_all_its_attempts(way):
         raise OSError
 
     result = go(Agent(three("fails"), tools=[fails]), way, "go")
-    assert "did not finish within 0.2 seconds" in answers(result)["c0"].text
-    assert 1 < len(tries) < 25
+    assert "did not finish within 0.5 seconds" in answers(result)["c0"].text
+    assert 1 < len(tries) < 60
 
 
 # Retries.
@@ -358,7 +358,7 @@ def test_the_time_limit_is_for_a_call_with_all_its_attempts(way):
 def test_a_plain_function_that_was_given_up_is_not_tried_again(way):
     tries, release, ended = [], threading.Event(), threading.Event()
 
-    @tool(timeout=0.05, retries=3)
+    @tool(timeout=0.5, retries=3)
     def fails() -> str:
         """Fail late."""
         tries.append(threading.current_thread())
@@ -369,7 +369,7 @@ def test_a_plain_function_that_was_given_up_is_not_tried_again(way):
             ended.set()
 
     result = go(Agent(three("fails"), tools=[fails]), way, "go")
-    assert "did not finish within 0.05 seconds" in answers(result)["c0"].text
+    assert "did not finish within 0.5 seconds" in answers(result)["c0"].text
     release.set()
     assert ended.wait(10)
     later = []
@@ -413,7 +413,7 @@ def test_a_plain_function_of_a_run_that_is_over_is_not_tried_again(way):
             ended.set()
 
     with pytest.raises(LimitReached):
-        go(Agent(three("fails"), tools=[fails]), way, "go", limits=Limits(seconds=0.1))
+        go(Agent(three("fails"), tools=[fails]), way, "go", limits=Limits(seconds=0.6))
     release.set()
     assert ended.wait(10)
     go(Agent(three("again"), tools=[tool(lambda: "done", name="again")]), way, "go")

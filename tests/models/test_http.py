@@ -356,7 +356,7 @@ def test_a_server_that_only_keeps_alive_is_left_when_the_time_is_over(way, trans
 def test_the_runs_own_time_limit_ends_a_request_under_way(way, transport):
     with serving(lambda exchange: exchange.wait_until_left()) as server:
         with pytest.raises(LimitReached) as caught:
-            go(Agent(patient(server, [], transport=transport), limits=Limits(seconds=0.3)), way)
+            go(Agent(patient(server, [], transport=transport), limits=Limits(seconds=0.8)), way)
         assert server.exchanges[0].left.wait(10), "the socket is closed"
         assert len(server.exchanges) == 1
     assert caught.value.limit == "seconds"
