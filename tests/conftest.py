@@ -1,9 +1,12 @@
-"""What holds for every test: no key of the developer reaches one, and hypothesis repeats itself where CI runs it."""
+"""What holds for every test: no key of the developer reaches one, what one adds is forgotten, hypothesis repeats in CI."""
 
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+
+from agentkit.models import catalog
 
 for name in list(os.environ):
     if name.startswith("AGENTKIT_") or name.endswith("_API_KEY") or name.lower().endswith("_proxy"):
@@ -16,3 +19,13 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background jo
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def forgotten_catalogs():
+    """Forget the catalogs of the user's own that a test has added, since they are the process's."""
+    known = list(catalog._added)
+    yield
+    if catalog._added != known:
+        catalog._added[:] = known
+        catalog.providers.cache_clear()

@@ -24,18 +24,15 @@ def at(text):
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    """Adds a catalog of the user's own, which is forgotten after the test."""
-    monkeypatch.setattr(catalog, "_added", [])
+def own(tmp_path):
+    """Adds a catalog of the user's own."""
 
     def add(text):
         path = tmp_path / f"own{len(catalog._added)}.toml"
         path.write_text(text)
         catalog.add(path)
 
-    yield add
-    catalog._added.clear()
-    providers.cache_clear()
+    return add
 
 
 @each_row
