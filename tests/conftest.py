@@ -1,4 +1,4 @@
-"""What holds for every test: no key of the developer reaches one, what one adds is forgotten, hypothesis repeats in CI."""
+"""What holds for every test: no key of the developer reaches one, and what one adds is forgotten."""
 
 import os
 import signal
