@@ -26,11 +26,11 @@ TALL = 200
 def whole(text: str) -> int:
     """How many characters at the beginning of a Markdown text are blocks that nothing behind them can change.
 
-    All but the last block are such.
+    All but the last block are such, of the lines that are complete: a `1` may still become an item of the list above.
     """
     from markdown_it import MarkdownIt
 
-    tokens = MarkdownIt().enable("strikethrough").enable("table").parse(text)
+    tokens = MarkdownIt().enable("strikethrough").enable("table").parse(text[: text.rfind("\n") + 1])
     starts = [token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
     if len(starts) < 2:
         return 0
