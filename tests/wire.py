@@ -81,7 +81,10 @@ class Server:
                     (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
                 )
                 while len(data) < length:
-                    data += connection.recv(65536)
+                    more = connection.recv(65536)
+                    if not more:  # it was left in the middle
+                        return
+                    data += more
                 exchange = Exchange(connection, number, head.decode("latin-1"), data[:length])
                 data = data[length:]
                 self.exchanges.append(exchange)

@@ -279,7 +279,7 @@ def test_money_set_aside_by_a_run_that_was_stopped_is_given_back():
 
         async def stop_it():
             task = asyncio.create_task(model.acall(Request(Transcript([User("Hi")]), ledger=ledger)))
-            await asyncio.to_thread(came.wait)
+            assert await asyncio.to_thread(came.wait, 30), task
             assert ledger.left.amount < 1
             task.cancel()
             await asyncio.wait([task])
