@@ -917,9 +917,17 @@ def test_closing_by_hand_closes_the_connections_of_threads():
 
 @pytest.mark.parametrize("side", ["httpx-sync", "httpx-async"], indirect=True)
 def test_a_request_that_is_under_way_while_all_is_closed_comes_to_its_end(side):
+    closing = []
+
+    def close(*_):
+        closing.append(threading.Thread(target=close_all))
+        closing[-1].start()
+
     with serving(echo) as server:
-        [heard] = side.ask(server.url, on_chunk=lambda *_: start(close_all))
+        [heard] = side.ask(server.url, on_chunk=close)
         assert heard.body == b"{}"
+    for thread in closing:
+        thread.join(LONG)  # else it closes what another test has under way
 
 
 def test_connections_that_are_long_idle_are_closed_when_others_come_back(monkeypatch):
