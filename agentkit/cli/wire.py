@@ -27,8 +27,8 @@ from agentkit.errors import ConfigurationError
 from agentkit.events import Event
 from agentkit.home import home
 from agentkit.messages import Note
-from agentkit.models.transport import AsyncReply, Post, Reply, Transport, Watch
-from agentkit.models.transport.between import between
+from agentkit.models.transport import AsyncReply, Post, Reply, Transport
+from agentkit.models.transport.between import Passed, between
 from agentkit.transcript import RUN
 
 FOLDER = "wire"
@@ -189,24 +189,12 @@ class _Tap:
         await self._transport.aclose()
 
 
-class _Heard:
+class _Heard(Passed[Reply]):
     """A reply whose pieces are noted as they are read."""
 
     def __init__(self, reply: Reply, exchange: Exchange) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._exchange = exchange
-
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.headers
-
-    @property
-    def watch(self) -> Watch:
-        return self._reply.watch
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._reply:
@@ -214,24 +202,12 @@ class _Heard:
             yield piece
 
 
-class _AsyncHeard:
+class _AsyncHeard(Passed[AsyncReply]):
     """The same on an event loop."""
 
     def __init__(self, reply: AsyncReply, exchange: Exchange) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._exchange = exchange
-
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.headers
-
-    @property
-    def watch(self) -> Watch:
-        return self._reply.watch
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._reply:

@@ -12,6 +12,7 @@ import itertools
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -51,7 +52,7 @@ def call(name: str, /, **arguments: Any) -> ToolCall:
         ) from error
 
 
-class _Double:
+class _Double(ABC):
     """What both models share: the record of requests, and replies as messages and deltas."""
 
     def __init__(self, name: str, piece: int | None) -> None:
@@ -103,8 +104,9 @@ class _Double:
             number = len(self.requests)
         return self._say(number, request)
 
+    @abstractmethod
     def _say(self, number: int, request: Request, /) -> object:
-        raise NotImplementedError
+        """What is said to a request, the number-th from 1 on."""
 
     def _message(self, said: object) -> Assistant:
         """What was said, as a message; an error is raised."""

@@ -27,8 +27,8 @@ from agentkit.beside import Called, beside, caller
 from agentkit.errors import AgentkitError, Cancelled, ConfigurationError
 from agentkit.messages import dump, ids_made_of, make_ids_of
 from agentkit.models.request import Request
-from agentkit.models.transport.between import between
-from agentkit.models.transport.seam import AsyncReply, Post, Reply, Transport, Watch
+from agentkit.models.transport.between import Passed, between
+from agentkit.models.transport.seam import AsyncReply, Post, Reply, Transport
 from agentkit.tools import Told
 from agentkit.transcript import RUN
 
@@ -558,25 +558,13 @@ class _Tap:
         await self._transport.aclose()
 
 
-class _Heard:
+class _Heard(Passed[Reply]):
     """A reply whose pieces are noted as they are read."""
 
     def __init__(self, reply: Reply, taken: Taken) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._taken = taken
         self._pieces = iter(reply)
-
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.headers
-
-    @property
-    def watch(self) -> Watch:
-        return self._reply.watch
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -594,26 +582,14 @@ class _Heard:
         return piece
 
 
-class _AsyncHeard:
+class _AsyncHeard(Passed[AsyncReply]):
     """The same on an event loop."""
 
     def __init__(self, reply: AsyncReply, taken: Taken) -> None:
-        self._reply = reply
+        super().__init__(reply)
         self._taken = taken
         self._pieces = aiter(reply)
         self.cancelled = False
-
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.headers
-
-    @property
-    def watch(self) -> Watch:
-        return self._reply.watch
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Generic, TypeVar
 
-from agentkit.models.transport.seam import Transport
+from agentkit.models.transport.seam import AsyncReply, Reply, Transport, Watch
 
 Wrap = Callable[[Transport], Transport]
 """Puts something in front of a transport: it sees each `Post` first and each reply last."""
+
+R = TypeVar("R", Reply, AsyncReply)
 
 _wraps: ContextVar[tuple[Wrap, ...]] = ContextVar("agentkit_between", default=())
 _pace: ContextVar[float | None] = ContextVar("agentkit_pace", default=None)
@@ -52,3 +55,29 @@ def pace() -> float:
 def alone() -> bool:
     """Whether no request of this context goes further than to what stands in front of the transports."""
     return _pace.get() is not None
+
+
+class Passed(Generic[R]):
+    """A reply that is passed on by what stands between: what it says of itself is what the reply says.
+
+    Args:
+        reply: What comes from behind.
+    """
+
+    def __init__(self, reply: R) -> None:
+        self._reply: R = reply
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+        return self._reply.headers
+
+    @property
+    def watch(self) -> Watch:
+        """What keeps its time limits."""
+        return self._reply.watch
