@@ -146,6 +146,9 @@ def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
 
     Small servers leave ids out or repeat them, and two calls under one id cannot both be answered (WIRE section 9).
     """
+    ids = {call.id for call in calls}
+    if len(ids) == len(calls) and "" not in ids:
+        return tuple(calls)
     taken: set[str] = set()
     apart: list[ToolCall] = []
     for position, call in enumerate(calls):

@@ -34,10 +34,8 @@ def accept(message: Assistant, say: Say, *, model: str, ledger: Ledger | None = 
         message = replace(message, cost=ledger.charge(message.usage.total_tokens))
     reason = message.finish_reason
     if reason == "stop" or (reason == "tool_calls" and message.tool_calls):
-        ids = {call.id for call in message.tool_calls}
-        if "" in ids or len(ids) < len(message.tool_calls):  # a model of one's own need not know better
-            message = replace(message, tool_calls=told_apart(message.tool_calls))
-        say(message)
+        calls = told_apart(message.tool_calls)  # a model of one's own need not know better
+        say(message if calls == message.tool_calls else replace(message, tool_calls=calls))
         return
     say(discarded(message))
     raise Truncated(why_cut(message, model), finish_reason=reason, text=message.text, partial=message)

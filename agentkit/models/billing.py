@@ -89,13 +89,17 @@ class Bill:
         self.cost = None if cost is None or self.cost is None else self.cost + cost
         self._settle(held.amount if cost is None and held else None if cost is None else cost.within(_currency(price)))
 
-    def drop(self, came: Assistant | None = None) -> None:
+    def drop(self, partial: Callable[[], Assistant | None]) -> None:
         """There was no whole reply: count what came of one, by estimate, against the limit; nothing where none began.
 
         An endpoint does not say what it takes for a reply that broke off.
+
+        Args:
+            partial: Gives what came; it is asked only where money was set aside.
         """
         if self._held is None:
             return
+        came = partial()
         if came is None or self._price is None:
             self._settle(Decimal(0))
             return

@@ -24,8 +24,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import TracebackType
 from weakref import WeakValueDictionary
 
 from agentkit.errors import Cancelled, RateLimited, TimedOut, Unavailable
@@ -153,14 +154,13 @@ class Limiter:
         limit = self._limit
         return f"<Limiter {limit.running} of {limit.places:g} under way, {len(self._waiters)} waiting>"
 
-    @contextmanager
     def place(
         self,
         *,
         stop: Stop | None = None,
         until: float | None = None,
         tell: Callable[[float], object] | None = None,
-    ) -> Generator[None]:
+    ) -> AbstractContextManager[None]:
         """A place for one request, in the calling thread; leaving it with an error tells how the request ended.
 
         Args:
@@ -172,34 +172,18 @@ class Limiter:
             Cancelled: `stop` was set while it waited.
             TimedOut: There was no place until `until`.
         """
-        burst = self._enter()
-        if burst is None:
-            burst = self._wait(stop, until, tell)
-        try:
-            yield
-        except BaseException as error:
-            self._leave(burst, error)
-            raise
-        self._leave(burst, None)
+        return _Place(self, stop, until, tell)
 
-    @asynccontextmanager
-    async def aplace(
+    def aplace(
         self, *, until: float | None = None, tell: Callable[[float], object] | None = None
-    ) -> AsyncGenerator[None]:
+    ) -> AbstractAsyncContextManager[None]:
         """A place for one request, on the running event loop; see `place`. Waiting may be cancelled."""
-        burst = self._enter()
-        if burst is None:
-            burst = await self._await(until, tell)
-        try:
-            yield
-        except BaseException as error:
-            self._leave(burst, error)
-            raise
-        self._leave(burst, None)
+        return _Place(self, None, until, tell)
 
     # What waits.
 
-    def _wait(self, stop: Stop | None, until: float | None, tell: Callable[[float], object] | None) -> int:
+    def wait(self, stop: Stop | None, until: float | None, tell: Callable[[float], object] | None) -> int:
+        """Wait in the calling thread for a place, which is to be left; gives its burst."""
         woken = threading.Event()
         waiter = self._queue(woken.set)
         forget = stop.on_set(woken.set) if stop is not None else None
@@ -217,7 +201,8 @@ class Limiter:
                 forget()
         return waiter.burst
 
-    async def _await(self, until: float | None, tell: Callable[[float], object] | None) -> int:
+    async def await_place(self, until: float | None, tell: Callable[[float], object] | None) -> int:
+        """The same on the running event loop."""
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         waiter = self._queue(lambda: loop.call_soon_threadsafe(woken.set))
@@ -253,7 +238,7 @@ class Limiter:
             return seconds
         return until - now if seconds is None else min(seconds, until - now)
 
-    def _enter(self) -> int | None:
+    def enter(self) -> int | None:
         """A place at once, or `None` where one must wait."""
         with self._lock:
             return self._limit.begun() if not self._waiters and self._limit.free else None
@@ -273,7 +258,8 @@ class Limiter:
                 self._waiters.remove(waiter)
             self._next()
 
-    def _leave(self, burst: int, error: BaseException | None) -> None:
+    def leave(self, burst: int, error: BaseException | None) -> None:
+        """A request is over, and ended with this error."""
         with self._lock:
             limit, now = self._limit, self._clock()
             if error is None:
@@ -296,6 +282,39 @@ class Limiter:
             except RuntimeError:  # its event loop is closed: nobody waits there any more
                 waiter.burst = None
                 self._limit.left()
+
+
+class _Place:
+    """A place for one request, to be entered either way."""
+
+    __slots__ = ("_burst", "_limiter", "_stop", "_tell", "_until")
+
+    def __init__(
+        self, limiter: Limiter, stop: Stop | None, until: float | None, tell: Callable[[float], object] | None
+    ) -> None:
+        self._limiter = limiter
+        self._stop = stop
+        self._until = until
+        self._tell = tell
+        self._burst = 0
+
+    def __enter__(self) -> None:
+        burst = self._limiter.enter()
+        self._burst = self._limiter.wait(self._stop, self._until, self._tell) if burst is None else burst
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter.leave(self._burst, error)
+
+    async def __aenter__(self) -> None:
+        burst = self._limiter.enter()
+        self._burst = await self._limiter.await_place(self._until, self._tell) if burst is None else burst
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limiter.leave(self._burst, error)
 
 
 _limiters: WeakValueDictionary[tuple[str, int], Limiter] = WeakValueDictionary()

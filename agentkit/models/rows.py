@@ -148,7 +148,7 @@ class ModelRow:
     title: str = ""
     also: tuple[str, ...] = ()
     sent: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     context: int = 0
     input: int = 0
     output: int = 0
@@ -165,8 +165,8 @@ class ModelRow:
     fim: bool = False
     vision: bool = True
     thinking: Thinking = "off"
-    thinking_on: Mapping[str, Any] = field(default_factory=lambda: {"thinking": {"type": "enabled"}}, hash=False)
-    thinking_off: Mapping[str, Any] = field(default_factory=lambda: {"thinking": {"type": "disabled"}}, hash=False)
+    thinking_on: Mapping[str, Any] = field(default_factory=lambda: {"thinking": {"type": "enabled"}})
+    thinking_off: Mapping[str, Any] = field(default_factory=lambda: {"thinking": {"type": "disabled"}})
     efforts: tuple[str, ...] = ()
     reasoning: Reasoning = "strip"
     tags: bool = False
@@ -176,15 +176,18 @@ class ModelRow:
     drops: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
     ignores_thinking: tuple[str, ...] = ()
-    ranges: Mapping[str, Range] = field(default_factory=dict[str, Range], hash=False)
-    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
-    temperatures: Mapping[str, float] = field(default_factory=dict[str, float], hash=False)
+    ranges: Mapping[str, Range] = field(default_factory=dict[str, Range])
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    temperatures: Mapping[str, float] = field(default_factory=dict[str, float])
     served: tuple[str, ...] = ()
     peak: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
     priced: Priced | None = None
     retired: datetime | None = None
     instead: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.name)  # rows are keys wherever something is kept for each, and have many fields
 
     def thinks(self, asked: bool | None) -> bool:
         """Whether the model thinks in a request whose settings ask for this (`None`: they do not say)."""

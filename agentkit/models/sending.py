@@ -143,7 +143,7 @@ class Sending:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bill.drop(self._came())  # what was under way when it was stopped
+        self.bill.drop(self._came)  # what was under way when it was stopped
 
     def _came(self) -> Assistant | None:
         """What has come of a reply that did not end; `None` where it had not begun."""
@@ -226,7 +226,7 @@ class Sending:
             message = joined(self.part, message)
         if self.spent.requests:
             message = replace(message, text=self.kept + message.text, usage=self.spent + used)
-        return replace(message, cost=self.bill.cost)
+        return message if self.bill.cost is None else replace(message, cost=self.bill.cost)
 
     def _corrected(self, message: Assistant, flaw: tuple[str, str] | None) -> bool:
         """Whether the model is told that a call it wrote as text cannot be read; what it said beside it stays said."""
@@ -304,7 +304,7 @@ class Sending:
     def failed(self, error: ModelError) -> float:
         """Seconds to wait before the next attempt; raises `error` where there is none."""
         lost = isinstance(error, ConnectionLost | TimedOut | Unreadable)
-        self.bill.drop(self._came() if lost else None)
+        self.bill.drop(lambda: self._came() if lost else None)
         error.model, error.attempts = self.manner.name, self.attempts
         self.moves += elsewhere(error)
         if isinstance(error, ContextOverflow):

@@ -540,31 +540,30 @@ def _usage(raw: object) -> Usage | None:
     if type(raw) is not dict or not raw:
         return None
     usage = cast("dict[str, Any]", raw)
-    prompt = _count(usage, "prompt_tokens")
-    hit = _count(usage, "prompt_cache_hit_tokens")
+    get = usage.get
+    prompt = _count(get("prompt_tokens"))
+    hit = _count(get("prompt_cache_hit_tokens"))
     if hit is None:
-        hit = _count(usage.get("prompt_tokens_details"), "cached_tokens")
+        hit = _count(_part(get("prompt_tokens_details"), "cached_tokens"))
     if hit is None:
-        hit = _count(usage, "cached_tokens") or 0
+        hit = _count(get("cached_tokens")) or 0
     if prompt is None:
-        prompt = hit + (_count(usage, "prompt_cache_miss_tokens") or 0)
+        prompt = hit + (_count(get("prompt_cache_miss_tokens")) or 0)
     hit = min(hit, prompt)
-    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    reasoning = _count(_part(get("completion_tokens_details"), "reasoning_tokens"))
     if reasoning is None:
-        reasoning = _count(usage, "reasoning_tokens") or 0
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=_count(usage, "completion_tokens") or 0,
-        reasoning_tokens=reasoning,
-        cache_hit_tokens=hit,
-        cache_miss_tokens=prompt - hit,
-        requests=1,
-    )
+        reasoning = _count(get("reasoning_tokens")) or 0
+    return Usage(prompt, _count(get("completion_tokens")) or 0, reasoning, hit, prompt - hit, 1)
 
 
-def _count(fields: object, name: str) -> int | None:
+def _part(details: object, name: str) -> object:
+    return cast("dict[str, object]", details).get(name) if type(details) is dict else None
+
+
+def _count(value: object) -> int | None:
     """A number of tokens, or `None` where there is none or it makes no sense."""
-    value: object = cast("dict[str, object]", fields).get(name) if type(fields) is dict else None
+    if value is None:
+        return None
     if isinstance(value, float) and math.isfinite(value):
         value = int(value)
     return max(0, value) if type(value) is int else None

@@ -194,7 +194,7 @@ class PromptedDecoder:
         self._inner = inner
         self._deltas = deltas
         self._request = request
-        self._sieve = Sieve({tool.name: tool.schema for tool in tools}, ALL)
+        self._sieve = Sieve(tools, ALL)
         self._rest: list[Closing] = []
         self._flaw: tuple[str, str] | None = None
 

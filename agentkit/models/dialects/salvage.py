@@ -8,6 +8,7 @@ call.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from agentkit.models.dialects.notations import SALVAGE, Reading
 from agentkit.models.dialects.sieve import Sieve, call_deltas, numbered
 from agentkit.models.request import Decoder, Request
 
-SIGNS = "<[\\|｜"
+SIGN = re.compile(r"[<\[\\|｜]")
 """What each of those notations begins with."""
 
 
@@ -36,7 +37,7 @@ class SalvagingDecoder:
         self._inner = inner
         self._deltas = deltas
         self._request = request
-        self._sieve = Sieve({tool.name: tool.schema for tool in request.tools}, SALVAGE, SIGNS)
+        self._sieve = Sieve(request.tools, SALVAGE, SIGN)
         self._real = False  # whether the endpoint gave calls itself
         self._text: str | None = None  # the text before them
         self._rest: list[Closing] = []
@@ -74,6 +75,8 @@ class SalvagingDecoder:
     def finish(self) -> Assistant:
         """The message; with the calls that stand in its text, where it has no others."""
         message = self._inner.finish()
+        if not self._deltas and SIGN.search(message.text) is None:
+            return message
         for item in self._inner.rest():
             if isinstance(item, Salvaged | Repaired):
                 self._rest.append(item)
@@ -88,7 +91,7 @@ class SalvagingDecoder:
         if left := self._sieve.left(text):
             self._rest.append(TextDelta(left))
         if message.tool_calls or not (reading.calls or reading.unread):
-            return replace(message, text=text)
+            return message if text == message.text else replace(message, text=text)
         return self._salvaged(message, reading, text)
 
     def _said(self, reading: Reading, came: str, *, beside: bool) -> str:

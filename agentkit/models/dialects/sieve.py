@@ -6,7 +6,7 @@ Both the models that are told of tools in words and those that leak their calls 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,26 +14,27 @@ from agentkit.events import CallDelta, Delta, TextDelta
 from agentkit.messages import ToolCall
 from agentkit.models.dialects.notations import Reader, Reading, read
 from agentkit.models.request import Request
+from agentkit.tools import Tool
 
 
 class Sieve:
     """Reads the text of one reply.
 
     Args:
-        tools: The JSON Schema of the parameters of each tool by its name.
+        tools: The tools that may be called.
         notations: The notations that are read.
-        signs: Characters without which no call begins in them: before the first one comes, nothing has to be read.
-            `""` where calls may begin without a sign.
+        sign: Finds the characters without which no call begins in them: before the first one comes, nothing has to be
+            read. `None` where calls may begin without a sign.
     """
 
     __slots__ = ("_came", "_given", "_notations", "_out", "_reader", "_seen", "_sign", "_tools")
 
     def __init__(
-        self, tools: Mapping[str, Mapping[str, Any] | None], notations: frozenset[str], signs: str = ""
+        self, tools: Iterable[Tool[..., Any]], notations: frozenset[str], sign: re.Pattern[str] | None = None
     ) -> None:
         self._tools = tools
         self._notations = notations
-        self._sign = re.compile(f"[{re.escape(signs)}]") if signs else None
+        self._sign = sign
         self._reader: Reader | None = None
         self._came: list[str] = []
         self._out: list[str] = []  # what the reader let through
@@ -65,8 +66,12 @@ class Sieve:
         if self._sign is not None and self._sign.search(text) is None:
             self._given += len(text)
             return text
-        self._reader = Reader(self._tools, self._notations)
+        self._reader = Reader(self._schemas(), self._notations)
         return self._through(self._reader.feed("".join(self._came)))
+
+    def _schemas(self) -> dict[str, Mapping[str, Any]]:
+        """The JSON Schema of the parameters of each tool by its name."""
+        return {tool.name: tool.schema for tool in self._tools}
 
     @property
     def came(self) -> str:
@@ -92,7 +97,7 @@ class Sieve:
         came = self.came
         if text is not None and text != came:
             self._given = len(text)  # what was shown cannot be unsaid, and nothing follows from it
-            return read(text, self._tools, self._notations)
+            return read(text, self._schemas(), self._notations)
         if self._reader is None:
             return Reading(came)
         reading = self._reader.finish()
