@@ -70,14 +70,19 @@ def onlookers() -> tuple[Onlooker, ...]:
     return _onlookers.get()
 
 
-@contextmanager
-def under(serial: int) -> Generator[None]:
-    """Say that what happens within the block is the doing of a call's tool."""
-    token = _under.set(serial)
-    try:
-        yield
-    finally:
-        _under.reset(token)
+class under:
+    """Says that what happens within the block is the doing of a call's tool."""
+
+    __slots__ = ("_serial", "_token")
+
+    def __init__(self, serial: int) -> None:
+        self._serial = serial
+
+    def __enter__(self) -> None:
+        self._token = _under.set(self._serial)
+
+    def __exit__(self, *_: object) -> None:
+        _under.reset(self._token)
 
 
 def caller() -> int:

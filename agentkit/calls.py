@@ -47,7 +47,7 @@ class Ready:
     began: float = field(default_factory=time.monotonic)
     over: bool = False
     task: asyncio.Task[Any] | None = None
-    serial: int = field(default_factory=lambda: next(serials))
+    serial: int = field(default_factory=serials.__next__)
 
     def leave(self) -> None:
         """From any thread: wait for it no more. An async function is cancelled, or not begun."""
@@ -136,9 +136,9 @@ class Calls:
 
     def _reply_was_complete(self) -> bool:
         """Whether the reply with the open calls came to its end; of one in a foreign history that may be unknown."""
-        said = (entry for entry in reversed(self.transcript) if isinstance(entry, Assistant))
-        last = next(said, None)
-        return last is not None and last.finish_reason in ("stop", "tool_calls")
+        _, position = self.transcript.asked
+        last = self.transcript[position]
+        return isinstance(last, Assistant) and last.finish_reason in ("stop", "tool_calls")
 
     def check(self, call: ToolCall, *, complete: bool = True) -> Ready | ToolMessage:
         """The call, ready to run; or the answer that says what is wrong with it.
@@ -209,18 +209,15 @@ class Calls:
 
     def attempt(self, ready: Ready) -> object:
         """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
-        with under(ready.serial):
-            return self._attempt(ready)
-
-    def _attempt(self, ready: Ready) -> object:
         failed: Failed | None = None
-        for number in range(1, ready.tool.retries + 2):
-            try:
-                return ready.bound.call(self._context(ready, number))
-            except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
-                failed = Failed(error)
-                if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
-                    break
+        with under(ready.serial):
+            for number in range(1, ready.tool.retries + 2):
+                try:
+                    return ready.bound.call(self._context(ready, number))
+                except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
+                    failed = Failed(error)
+                    if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                        break
         return failed
 
     async def aattempt(self, ready: Ready) -> object:
@@ -228,20 +225,17 @@ class Calls:
         ready.task = task = asyncio.current_task()  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
-        with under(ready.serial):
-            return await self._aattempt(ready, task)
-
-    async def _aattempt(self, ready: Ready, task: asyncio.Task[Any] | None) -> object:
         failed: Failed | None = None
-        for number in range(1, ready.tool.retries + 2):
-            try:
-                return await ready.bound.acall(self._context(ready, number))
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                    raise  # the run is stopped, or the time is over: not the tool's doing
-                failed = Failed(error)
-                if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
-                    break
+        with under(ready.serial):
+            for number in range(1, ready.tool.retries + 2):
+                try:
+                    return await ready.bound.acall(self._context(ready, number))
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                        raise  # the run is stopped, or the time is over: not the tool's doing
+                    failed = Failed(error)
+                    if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
+                        break
         return failed
 
     def _context(self, ready: Ready, number: int) -> Context[Any] | None:

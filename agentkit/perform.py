@@ -46,7 +46,7 @@ STOP_SECONDS = 0.5
 
 logger = logging.getLogger("agentkit")
 
-_left: set[asyncio.Task[object]] = set()
+_left: set[asyncio.Task[None]] = set()
 """Tasks of tools that were given up; an event loop by itself does not keep them."""
 
 
@@ -326,35 +326,56 @@ class Performer:
     async def _arun_batch(self, batch: Sequence[Ready], say: Say) -> None:
         # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
         # end the event loop
-        done: asyncio.Queue[tuple[Ready, object]] = asyncio.Queue()
         self.calls.nested = self.request.emit
+        if len(batch) == 1 and (alone := batch[0]).tool.is_async and alone.tool.timeout is None:
+            self.calls.begin(alone)
+            await self._close(alone, await self._alone(alone), say)
+            return
+        done = _Ended()
         waiting, running = deque(batch), dict[str, _Away]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.parallel:
                     ready = waiting.popleft()
                     self.calls.begin(ready)
-                    running[ready.call.id] = self._astart(ready, done.put_nowait)
-                ready, outcome = await done.get()
+                    running[ready.call.id] = self._astart(ready, done.give)
+                ready, outcome = await done.next()
                 if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
                     away.stop()
-                    self.calls.close(ready, outcome, say)
-                    if self.settle is not None:
-                        await self.settle()
+                    await self._close(ready, outcome, say)
         finally:
             tasks = [task for away in running.values() if (task := away.stop()) is not None]
             if tasks:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
+    async def _close(self, ready: Ready, outcome: object, say: Say) -> None:
+        self.calls.close(ready, outcome, say)
+        if self.settle is not None:
+            await self.settle()
+
+    async def _alone(self, ready: Ready) -> object:
+        """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        outcome = await self.calls.aattempt(ready)
+        if task.cancelling() > before:  # the tool has swallowed what was meant for the run
+            raise asyncio.CancelledError
+        return outcome
+
+    async def _carry(self, ready: Ready, give: Give) -> None:
+        outcome: object = Failed(asyncio.CancelledError())
+        try:
+            outcome = await self.calls.aattempt(ready)
+        finally:
+            give((ready, outcome))  # a callback of the task would come one turn of the event loop later
+
     def _astart(self, ready: Ready, give: Give) -> _Away:
         """Let a call begin."""
         loop = asyncio.get_running_loop()
-        task: asyncio.Task[object] | None = None
+        task: asyncio.Task[None] | None = None
         if ready.tool.is_async:
-            task = loop.create_task(self.calls.aattempt(ready))
-            task.add_done_callback(
-                lambda task: give((ready, Failed(asyncio.CancelledError()) if task.cancelled() else task.result()))
-            )
+            task = loop.create_task(self._carry(ready, give))
         else:
 
             def hand_over(outcome: object) -> None:
@@ -369,17 +390,41 @@ class Performer:
         return _Away(ready, task, late)
 
 
+class _Ended:
+    """The calls of a batch that have ended, for the run's task, which waits for them."""
+
+    __slots__ = ("_items", "_waiter")
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Ready, object]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def give(self, item: tuple[Ready, object]) -> None:
+        self._items.append(item)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next(self) -> tuple[Ready, object]:
+        while not self._items:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._items.popleft()
+
+
 class _Away:
     """A call under way on an event loop."""
 
     __slots__ = ("_late", "_ready", "_task")
 
-    def __init__(self, ready: Ready, task: asyncio.Task[object] | None, late: asyncio.TimerHandle | None) -> None:
+    def __init__(self, ready: Ready, task: asyncio.Task[None] | None, late: asyncio.TimerHandle | None) -> None:
         self._ready = ready
         self._task = task
         self._late = late
 
-    def stop(self) -> asyncio.Task[object] | None:
+    def stop(self) -> asyncio.Task[None] | None:
         """Stop what goes on of it; the task, if it has not ended yet."""
         self._ready.over = True
         if self._late is not None:

@@ -230,6 +230,9 @@ class Run:
         self.performer.perform(effect, say)
 
     async def _aperform(self, effect: Effect, say: Say) -> None:
+        if self.keeper.taken is None:
+            await self.performer.aperform(effect, say)
+            return
         self._announce(effect)
         await self.keeper.settle()
         await self.performer.aperform(effect, say)
@@ -237,7 +240,7 @@ class Run:
 
     def _announce(self, effect: Effect) -> None:
         """Note calls that may not be repeated before they begin: after a crash, nobody knows what they did."""
-        if self.keeper.taken is None or not isinstance(effect, CallTools) or effect.interrupted:
+        if self.keeper.taken is None or type(effect) is not CallTools or effect.interrupted:
             return
         tools = self.performer.calls.tools
         if begun := [call.id for call in effect.calls if not repeatable(tools.get(call.name))]:

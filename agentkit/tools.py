@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 import types
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_args, overload
 
@@ -532,7 +532,10 @@ class Bound:
     async def acall(self, context: Context[Any] | None = None) -> Any:
         """Await an async function and give its value, an async generator's as a list."""
         args, kwargs = self._places(context)
-        return await _awaited(self.tool.function(*args, **kwargs))
+        value: Any = self.tool.function(*args, **kwargs)
+        if type(value) is not types.CoroutineType:  # most are; the rest has to be looked at
+            value = _awaited(value)
+        return await cast("Coroutine[Any, Any, Any]", value)
 
 
 async def _awaited(value: Any) -> Any:

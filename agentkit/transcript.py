@@ -118,7 +118,12 @@ class Transcript(Sequence[Entry]):
         else:
             self.said += 1
             self.last = entry
-            if isinstance(entry, Assistant):
+            if isinstance(entry, ToolMessage):
+                if (call := self._open.pop(entry.tool_call_id, None)) is not None:
+                    self._count_repeat(call, entry)
+                    self.tool_calls += 1
+                    self.final = self.final or entry.final
+            elif isinstance(entry, Assistant):
                 self.asked = (self.run, len(self._entries))
                 self._open = {call.id: call for call in entry.tool_calls}
                 self._waiting.clear()
@@ -135,10 +140,6 @@ class Transcript(Sequence[Entry]):
                 if entry.by is None:
                     self.allowed.clear()
                     self._spoke = len(self._entries)
-            elif isinstance(entry, ToolMessage) and (call := self._open.pop(entry.tool_call_id, None)) is not None:
-                self._count_repeat(call, entry)
-                self.tool_calls += 1
-                self.final = self.final or entry.final
         self._entries.append(entry)
 
     def _count_note(self, note: Note) -> None:
@@ -176,7 +177,8 @@ class Transcript(Sequence[Entry]):
     def _count_repeat(self, call: ToolCall, answer: ToolMessage) -> None:
         key = (call.name, call.arguments, answer.text, answer.ok)
         self._streaks[key] = times = self._before.get(key, 0) + 1
-        self.repeats = max(self.repeats, times)
+        if times > self.repeats:
+            self.repeats = times
 
     def repeated(self, times: int) -> tuple[str, ...]:
         """The names of the tools of which a call came just so many times in a row with the same result."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import re
@@ -48,20 +47,19 @@ def as_json(value: Any, odd: list[str] | None = None) -> Any:
 
 
 def _json_text(value: Any, nan: Literal["constants", "strings"], odd: list[str] | None) -> str:
-    from pydantic_core import to_json, to_jsonable_python
+    import pydantic_core
 
     found: list[str] = []
 
     def other(one: Any) -> Any:
         return _in_other_form(one, found)
 
-    text: str | None = None
-    with contextlib.suppress(Exception):  # half a surrogate pair, a circle, or a serializer of the value's own
-        text = to_json(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan).decode()
-    if text is None:
+    try:
+        text = pydantic_core.to_json(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan).decode()
+    except Exception:  # half a surrogate pair, a circle, or a serializer of the value's own
         found.clear()
         try:
-            plain = to_jsonable_python(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan)
+            plain = pydantic_core.to_jsonable_python(value, fallback=other, bytes_mode="base64", inf_nan_mode=nan)
             text = clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
         except Exception:
             found[:] = [type(value).__name__]
@@ -99,6 +97,8 @@ def safe_repr(value: Any) -> str:
 
 def clean(text: str) -> str:
     """A text that UTF-8 can carry: halves of surrogate pairs are joined, or else replaced by U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -249,9 +249,13 @@ def check_text(tool: str, text: str | bytes, keys: int) -> None:
     """
     if isinstance(text, bytes):
         text = text.decode()
-    suspect = text.count(":") > keys or "NaN" in text or "Infinity" in text or _HUGE.search(text) is not None
-    if suspect and (problems := flaws(text)):
+    if suspect(text, keys) and (problems := flaws(text)):
         raise ArgumentsInvalid(tool, problems)
+
+
+def suspect(text: str, keys: int) -> bool:
+    """Whether `check_text` has to look closer."""
+    return text.count(":") > keys or "NaN" in text or "Infinity" in text or _HUGE.search(text) is not None
 
 
 def flaws(text: str | bytes) -> list[Problem]:

@@ -76,11 +76,11 @@ class Misfit(Exception):
 
 def strictly(validate: Validate, text: str | bytes) -> Fitted:
     """Validate JSON as it stands; each value must be of its type. Raises `Misfit`, or what `fit` raises else."""
-    from pydantic_core import ValidationError
+    import pydantic_core
 
     try:
         return Fitted(validate(text, strict=True), text, {})
-    except ValidationError as error:
+    except pydantic_core.ValidationError as error:
         raise Misfit(error, text) from None
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agentkit.errors import ConfigurationError
 from agentkit.schema import docstrings, lean
-from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, unknown_key
+from agentkit.schema.arguments import ArgumentsInvalid, Problem, check_text, from_pydantic, suspect, unknown_key
 from agentkit.schema.booleans import can_confuse, confused
 from agentkit.schema.described import adapter_of, expanded, kind_of, lone_of
 from agentkit.schema.fit import Fitted, Misfit, fit, strictly
@@ -112,8 +112,8 @@ class Shape:
     """
 
     __slots__ = (
-        "_by_hand", "_confusing", "_doc", "_is_hidden", "_json", "_lone", "_model", "_plain", "_settled", "_simple",
-        "_validate", "hidden", "name", "order", "reserved", "source", "told",
+        "_by_hand", "_confusing", "_doc", "_is_hidden", "_json", "_lone", "_model", "_plain", "_quick",
+        "_settled", "_simple", "_validate", "hidden", "name", "order", "reserved", "source", "told",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +133,7 @@ class Shape:
         self._model: TypeAdapter[Any] | None = None  # the arguments object, where pydantic described it
         self._lone: tuple[Param, TypeAdapter[Any]] | None = None  # the one model-like parameter that is shown opened
         self._validate: Callable[..., Any] | None = None
+        self._quick: Callable[..., Any] | None = None  # the same, once it is known that all it lets pass fits
         self._json: Json | None = None
         self._doc: docstrings.Doc | None = None
         self._confusing: bool | None = None  # whether a boolean may be taken for a number of an enumeration
@@ -338,6 +339,14 @@ class Shape:
             ArgumentsInvalid: They do not fit; its text is for the model.
             ConfigurationError: An annotation still cannot be resolved.
         """
+        if self._quick is not None and isinstance(arguments, str):
+            try:
+                given = self._quick(arguments, strict=True)
+            except ValueError:  # the long way tells what is wrong, or mends it
+                pass
+            else:
+                if not suspect(arguments, len(given)):
+                    return Taken(given, arguments, {})
         self.settle()
         return take(self._read, arguments, complete=complete)
 
@@ -381,6 +390,8 @@ class Shape:
         if self._validate is None:
             self._validate = self._validator()
         found = self._fit(self._validate, text, fit)
+        if self._lone is None and not self._confusing and self.extras is None:
+            self._quick = self._validate
         check_text(self.name, text, len(found.value))
         if self.reserved and self.extras is not None and (wrong := self.reserved & found.value.keys()):
             known = self.parameters["properties"]

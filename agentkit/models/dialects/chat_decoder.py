@@ -7,7 +7,7 @@ Whatever hosts are known to do otherwise than DeepSeek is read too; what cannot 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
@@ -191,10 +191,13 @@ class ChatDecoder:
 
     def partial(self) -> Assistant:
         """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""
-        self._end_tags()
-        calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
-        for call, told in zip(self._calls, calls, strict=True):
-            call.id = told.id  # a made one stays the same, whoever asks again
+        if self._tags is not None:
+            self._end_tags()
+        calls: tuple[ToolCall, ...] = ()
+        if self._calls:
+            calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
+            for call, told in zip(self._calls, calls, strict=True):
+                call.id = told.id  # a made one stays the same, whoever asks again
         return Assistant(
             "".join(self._text),
             None if self._reasoning is None else "".join(self._reasoning),
@@ -371,7 +374,8 @@ class ChatDecoder:
                 return
         except (LookupError, TypeError, ValueError, AttributeError):  # the long way is for the others
             pass
-        for part, id, name, piece, opened in self._pieces(parts):
+        for part in self._listed(parts):
+            id, name, piece, opened = self._fields(part)
             index = part.get("index")
             call = self._at.get(index) if type(index) is int else None
             if call is None or id or name:
@@ -379,31 +383,31 @@ class ChatDecoder:
             self._grow(call, id, name, piece, out)
             call.opened |= opened
 
-    def _pieces(self, parts: object) -> Iterator[tuple[dict[str, Any], str, str, str, bool]]:
-        """Each element of `tool_calls` with its id, its name and its piece of arguments, `""` where there is none.
-
-        The last says whether the arguments came as an object in place of its text.
-        """
+    def _listed(self, parts: object) -> list[dict[str, Any]]:
+        """The elements of `tool_calls`."""
         if type(parts) is not list:
             raise self._unreadable("tool calls that are no list", jsontext.write(parts))
         for part in cast("list[object]", parts):
             if type(part) is not dict:
                 raise self._unreadable("a tool call that is no object", jsontext.write(part))
-            part = cast("dict[str, Any]", part)
-            function = part.get("function")
-            fields = cast("dict[str, Any]", function if type(function) is dict else {})
-            piece = fields.get("arguments")
-            opened = piece is not None and type(piece) is not str
-            if type(piece) is not str:  # some gateways send an object, or null
-                piece = "" if piece is None else jsontext.write(piece).decode()
-            id, name = part.get("id"), fields.get("name")
-            yield (
-                part,
-                str(id) if isinstance(id, str | int) else "",
-                name if isinstance(name, str) else "",
-                piece,
-                opened,
-            )
+        return cast("list[dict[str, Any]]", parts)
+
+    def _fields(self, part: dict[str, Any]) -> tuple[str, str, str, bool]:
+        """The id, the name and the piece of arguments of an element, `""` where there is none.
+
+        The last says whether the arguments came as an object in place of its text.
+        """
+        function = part.get("function")
+        fields = cast("dict[str, Any]", function if type(function) is dict else {})
+        id, name, piece = part.get("id"), fields.get("name"), fields.get("arguments")
+        if type(id) is not str:
+            id = str(id) if isinstance(id, int) else ""
+        if type(name) is not str:
+            name = ""
+        if type(piece) is str:
+            return id, name, piece, False
+        # some gateways send an object, or null
+        return id, name, "" if piece is None else jsontext.write(piece).decode(), piece is not None
 
     def _call_of(self, known: _Call | None, index: object, id: str, name: str, piece: str) -> _Call:
         """The call that a fragment belongs to: by index, then by id, then by order (WIRE section 9)."""
@@ -470,10 +474,12 @@ class ChatDecoder:
             self._think(thought, out)
         if content := message.get("content"):
             self._say(content, out)
-        for _, id, name, piece, opened in self._pieces(message.get("tool_calls") or []):
+        for part in self._listed(message.get("tool_calls") or []):
             call = self._open()
-            self._grow(call, id, name, piece, out)
-            call.opened = opened
+            call.id, call.name, piece, call.opened = self._fields(part)
+            call.pieces.append(piece)
+            if self._deltas:
+                out.append(CallDelta(call.index, call.id, call.name, piece))
 
     def _unreadable(self, what: str, data: bytes) -> Unreadable:
         return Unreadable(
