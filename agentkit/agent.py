@@ -7,7 +7,6 @@ import contextvars
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Generic
 
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
@@ -15,6 +14,7 @@ from agentkit.calls import interrupted, lost
 from agentkit.delegating import Lent, Within
 from agentkit.errors import ConfigurationError, ToolError
 from agentkit.events import Emit
+from agentkit.frozen import frozen
 from agentkit.history import mended
 from agentkit.loop import Limits
 from agentkit.messages import Entry, Note, ToolCall
@@ -44,7 +44,7 @@ CheckT = TypeVar("CheckT", bound=Check)
 Instructions = str | Callable[[Context[Any]], str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Override:
     model: Model | str | None
     tools: Toolset | None

@@ -15,18 +15,18 @@ import secrets
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.home import home
 from agentkit.messages import Assistant, Entry, Note, ToolCall, dump, load
 from agentkit.sessions import Session
 from agentkit.transcript import VERDICT, Transcript
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approve:
     """The call may be carried out.
 
@@ -39,7 +39,7 @@ class Approve:
     always: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deny:
     """The call is not carried out; the model is told why.
 
@@ -50,7 +50,7 @@ class Deny:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The call was carried out elsewhere: this is its result.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
+from agentkit.frozen import frozen
 from agentkit.messages import ToolCall
 from agentkit.models.request import Request
 from agentkit.tools import Told
@@ -20,7 +20,7 @@ serials = count(1)
 """Numbers for calls: ids are the model's, and two runs may have the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Called:
     """A call whose arguments passed the check.
 

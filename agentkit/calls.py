@@ -19,6 +19,7 @@ from agentkit.beside import Called, onlookers, serials, under
 from agentkit.delegating import Lent, Within
 from agentkit.errors import Cancelled, ToolError
 from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, ToolStarted, Warned
+from agentkit.frozen import frozen
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, bind, failure, unknown
@@ -57,7 +58,7 @@ class Ready:
                 self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """How a tool's function ended that did not return."""
 

@@ -7,16 +7,17 @@ spends and shows goes up: usage and cost as a note beside the answer of the call
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from agentkit.events import Event, Nested
+from agentkit.frozen import frozen
 from agentkit.ledger import Ledger
 from agentkit.messages import Assistant, Note, ToolCall
 from agentkit.transcript import DELEGATED, DISCARDED, Transcript
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lent:
     """What a run lends to the runs that its tools begin.
 

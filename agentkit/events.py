@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit import messages
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Note, System, ToolCall, ToolMessage, User
 from agentkit.result import Result
 from agentkit.transcript import RUN
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallModel:
     """Effect: the model is asked for its next message."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallTools:
     """Effect: these calls are carried out, all at once where they may be.
 
@@ -41,7 +41,7 @@ class CallTools:
     interrupted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Review:
     """Effect: the answer is looked at; silence accepts it."""
 
@@ -49,21 +49,21 @@ class Review:
 Effect = CallModel | CallTools | Review
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     """A piece of the answer's text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReasoningDelta:
     """A piece of the model's reasoning."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallDelta:
     """A piece of a tool call.
 
@@ -80,7 +80,7 @@ class CallDelta:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Salvaged:
     """The endpoint left calls in the reply's text; they were read there, and are carried out like any other.
 
@@ -93,7 +93,7 @@ class Salvaged:
     notations: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repeated:
     """The model made the same call several times in a row with the same result; it is told so, this once.
 
@@ -106,7 +106,7 @@ class Repeated:
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repaired:
     """The arguments of a call were not as they should be, but could not be misunderstood; its function runs.
 
@@ -119,14 +119,14 @@ class Repaired:
     repairs: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolStarted:
     """A tool's function begins to run, with arguments that passed the check."""
 
     call: ToolCall
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolFinished:
     """A call has its answer; the `ToolMessage` was written down just before.
 
@@ -145,7 +145,7 @@ class ToolFinished:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retried:
     """A request failed and is sent again.
 
@@ -160,7 +160,7 @@ class Retried:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Queued:
     """The request waits, for this many seconds so far.
 
@@ -171,12 +171,12 @@ class Queued:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restarted:
     """Deltas of this step shown so far are void: the reply broke off and is asked for anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continued:
     """The answer was cut by the token limit and is gone on with: the deltas to come belong to the same message.
 
@@ -187,7 +187,7 @@ class Continued:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitNear:
     """Four fifths of a limit of the run are used up; told once for each limit.
 
@@ -200,7 +200,7 @@ class LimitNear:
     used: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Warned:
     """Something is not as it was asked for, though the run goes on: a sentence that says what, and why.
 
@@ -211,7 +211,7 @@ class Warned:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FellBack:
     """A model could not answer, and the next one is asked (`agentkit.models.fallback`).
 
@@ -226,14 +226,14 @@ class FellBack:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """The last event of a run."""
 
     result: Result[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nested:
     """An event of a run within this one: of an agent that was called as a tool.
 
@@ -280,7 +280,7 @@ Closing = Delta | Salvaged | Repaired
 Emit = Callable[[Event], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stamped:
     """An event with its place: which run, which step (model call, from 1; 0 before the first), which number in it."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.money import Cost, Money
 
 Unpriced = Literal["stop", "warn"] | Money
@@ -24,7 +24,7 @@ LEAST = 16
 """With fewer tokens of room a request is not worth sending: nothing of a call is seen below (WIRE section 4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """Money set aside for a request.
 

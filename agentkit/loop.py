@@ -8,12 +8,12 @@ agentkit decides what a run does next.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from agentkit.errors import ConfigurationError, LimitReached
 from agentkit.events import CallModel, CallTools, Effect, Emit, LimitNear, Review
+from agentkit.frozen import frozen
 from agentkit.ledger import Ledger
 from agentkit.messages import Assistant, Entry, ToolMessage
 from agentkit.money import Money
@@ -29,7 +29,7 @@ Perform = Callable[[Effect, Say], None]
 APerform = Callable[[Effect, Say], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Limits:
     """What one run may spend; `None` is no limit.
 

@@ -11,17 +11,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.money import Cost
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Tokens that requests cost; `+` adds two of them.
 
@@ -52,7 +53,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A text part of a user message."""
 
@@ -60,7 +61,7 @@ class Text:
     type: Literal["text"] = field(default="text", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """An image part of a user message: an `https:` or `data:` URL, and how closely the model should look."""
 
@@ -72,7 +73,7 @@ class Image:
 Part = Text | Image
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class System:
     """An instruction that stands above the conversation."""
 
@@ -80,7 +81,7 @@ class System:
     role: Literal["system"] = field(default="system", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class User:
     """What the user said: a text, or a tuple of text and image parts.
 
@@ -104,7 +105,7 @@ class User:
         return "\n\n".join(part.text for part in self.content if isinstance(part, Text))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolCall:
     """A call that the model asks for.
 
@@ -161,7 +162,7 @@ def told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
     return tuple(apart)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenLogprob:
     """How likely a token was.
 
@@ -176,7 +177,7 @@ class TokenLogprob:
     top: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logprobs:
     """How likely the tokens of a reply were.
 
@@ -189,7 +190,7 @@ class Logprobs:
     reasoning: tuple[TokenLogprob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assistant:
     """What the model said.
 
@@ -221,7 +222,7 @@ class Assistant:
     role: Literal["assistant"] = field(default="assistant", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolMessage:
     """The one answer to one tool call.
 
@@ -243,7 +244,7 @@ class ToolMessage:
     role: Literal["tool"] = field(default="tool", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """Something to be remembered that is never sent to a model and counts as nothing said.
 

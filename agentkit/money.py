@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]{3})\s*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Money:
     """An amount in a currency; `+` adds two of the same.
 
@@ -54,7 +54,7 @@ class Money:
         return f"{self.amount.normalize():f} {self.currency}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     """What requests cost, an amount in each currency; `+` adds up what is of one currency.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Note, ToolMessage
 from agentkit.models.request import Model, Request, Settings
 from agentkit.output import Output, with_output
@@ -16,7 +17,7 @@ from agentkit.toolset import Toolset
 from agentkit.transcript import HANDOVER, Transcript
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handover:
     """A way to another agent.
 
@@ -29,7 +30,7 @@ class Handover:
     take: Callable[[], Orders]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Orders:
     """What holds for an agent's part of a run.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, NoReturn, TypeVar
 
 from agentkit.approval import Pending
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Entry, Message, Usage
 from agentkit.money import Cost
 from agentkit.transcript import Transcript
@@ -14,7 +15,7 @@ from agentkit.transcript import Transcript
 OutputT = TypeVar("OutputT", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result(Generic[OutputT]):
     """How a run ended.
 

@@ -22,6 +22,7 @@ from agentkit.beside import onlookers
 from agentkit.delegating import Lent
 from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.events import CallTools, Effect, Emit, Event
+from agentkit.frozen import frozen
 from agentkit.loop import Limits, Say, adrive, drive
 from agentkit.messages import Entry, Image, Note, Part, Text, ToolCall, User
 from agentkit.models.request import Model, Settings
@@ -38,7 +39,7 @@ History = Iterable[Entry] | Result[Any]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Asked:
     """What a caller asked for: the keywords of `run` and its like.
 

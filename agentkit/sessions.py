@@ -13,13 +13,13 @@ import platform
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentkit import locks
 from agentkit.errors import ConfigurationError, SessionBusy
+from agentkit.frozen import frozen
 from agentkit.home import home
 from agentkit.messages import Entry, dump, load
 
@@ -65,7 +65,7 @@ CREATE TABLE holders (
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """A session as a list shows it.
 

@@ -11,11 +11,12 @@ import inspect
 import re
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_args, overload
 
 from agentkit import values
 from agentkit.errors import ConfigurationError, ToolError
+from agentkit.frozen import frozen
 from agentkit.messages import Message, ToolCall, ToolMessage, Usage
 from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, find_hidden, nearest, read, strict_form, tool_name
 
@@ -57,7 +58,7 @@ MAX_RESULT = 16_000
 """So many characters of a result are told to the model, unless a tool says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context(Generic[T]):
     """What a tool may know of the run: the value of a parameter annotated `Context`, which the model does not see.
 
@@ -101,7 +102,7 @@ def _is_context(annotation: Any) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolResult:
     """A result that tells the model one thing and gives the program another.
 
@@ -563,7 +564,7 @@ def bind(tool: Tool[..., Any], call: ToolCall, *, complete: bool = True) -> Boun
 # What the model is told of the outcome.
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """The answer to a call, and what onlookers should know of it beside.
 

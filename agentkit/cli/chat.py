@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from agentkit.cli.text import clean, one_line
 from agentkit.cli.verdicts import Asker
 from agentkit.cli.waiting import told_of
 from agentkit.errors import AgentkitError, ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.home import home
 from agentkit.messages import ToolCall, dump
 from agentkit.sessions import Session, every
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PROMPT = "› "
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What the command line says of a chat.
 

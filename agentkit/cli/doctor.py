@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from agentkit.cli.listing import table
 from agentkit.cli.probes import Ask, Found, Json, Probes, Reply
 from agentkit.cli.text import clean, one_line
 from agentkit.errors import AgentkitError, ConfigurationError, ModelError, Unauthorized, Unavailable
+from agentkit.frozen import frozen
 from agentkit.models.catalog import parse, providers
 from agentkit.models.open import own_catalogs, variable
 from agentkit.models.rows import Provider
@@ -36,7 +36,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """The endpoint to examine.
 

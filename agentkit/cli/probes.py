@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from agentkit.frozen import frozen
+
 Json = dict[str, Any]
 
 BUDGET = 2_048
@@ -31,7 +33,7 @@ WEATHER: Json = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What came back.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from agentkit.agent import Agent
@@ -16,6 +15,7 @@ from agentkit.cli.target import agent_of
 from agentkit.cli.text import clean
 from agentkit.errors import AgentkitError, ConfigurationError
 from agentkit.events import Finished
+from agentkit.frozen import frozen
 from agentkit.messages import Entry, Note, ToolCall, User, load
 from agentkit.models.request import Settings
 from agentkit.testing.recording import Began, Recording, read
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agentkit.running import Prompt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Options:
     """What the command line says of a replay.
 

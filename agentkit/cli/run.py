@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentkit.agent import Agent
@@ -17,6 +17,7 @@ from agentkit.cli.target import agent_of
 from agentkit.cli.unfinished import Unfinished
 from agentkit.errors import AgentkitError, ConfigurationError
 from agentkit.events import CallModel, Emit, Event, Stamper, dump
+from agentkit.frozen import frozen
 from agentkit.messages import ToolCall
 from agentkit.stream import Stream
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from agentkit.result import Result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Options:
     """What the command line says of a run.
 

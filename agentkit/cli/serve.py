@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentkit.cli.exit import DONE
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 
 if TYPE_CHECKING:
     from agentkit.simulator.exchange import Exchange, Handler
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agentkit.simulator.reply import Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Served:
     """What is served, as the options say it.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from agentkit.calls import interrupted
 from agentkit.errors import ConfigurationError
 from agentkit.events import Event, ToolFinished, ToolStarted
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Entry, ToolCall, Usage, User
 from agentkit.money import Cost
 from agentkit.transcript import Transcript
@@ -29,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """The commands by name: what follows the name, and what it does."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A line that begins with a slash.
 

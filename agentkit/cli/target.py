@@ -8,7 +8,6 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from traceback import extract_tb
@@ -17,11 +16,12 @@ from typing import Any, cast
 
 from agentkit.agent import Agent
 from agentkit.errors import AgentkitError, ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.tools import Tool
 from agentkit.toolset import Toolset
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A module that was loaded for a command, and the name in it that was asked for.
 

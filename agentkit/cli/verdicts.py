@@ -10,12 +10,13 @@ from typing import Any, cast
 from agentkit.approval import Answer, Approve, Deny, Verdict
 from agentkit.cli.text import clean
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.messages import ToolCall
 
 QUESTION = "   approve? [y]es, [n]o and why, [e]dit, [a]lways, [?] "
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Again:
     """No verdict yet: what to tell before asking once more.
 
@@ -28,7 +29,7 @@ class Again:
     edit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Always:
     """Approved, and so is any further call of the same tool."""
 

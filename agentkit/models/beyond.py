@@ -8,11 +8,11 @@ have an address of their own, which is taken by itself whatever address the mode
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from agentkit.errors import ConfigurationError, ModelError, Unreadable
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Message, User
 from agentkit.models import jsontext
 from agentkit.models.billing import priced
@@ -29,7 +29,7 @@ from agentkit.transcript import Transcript
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """A model that an endpoint lists; what it does not tell is `None` or empty.
 
@@ -54,7 +54,7 @@ class Listed:
     efforts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Purse:
     """What an account holds in one currency.
 
@@ -71,7 +71,7 @@ class Purse:
     topped_up: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Balance:
     """What is left in an account.
 
@@ -84,7 +84,7 @@ class Balance:
     purses: tuple[Purse, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask(Generic[T]):
     """One request and how its reply is read.
 

@@ -11,11 +11,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from agentkit import errors
 from agentkit.errors import ModelError
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Image, Message, ToolMessage, User
 from agentkit.models import jsontext
 
@@ -63,7 +63,7 @@ _CURES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Failure:
     words: str = ""
     code: str = ""

@@ -11,10 +11,11 @@ import fnmatch
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConfigurationError, ContextOverflow, ModelError
+from agentkit.frozen import frozen
 from agentkit.models.rows import Range
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ STOPS = Range(0, 16)
 _USER = re.compile(r"[A-Za-z0-9_-]{1,512}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fitted:
     """A request as a row takes it.
 

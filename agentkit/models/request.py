@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentkit.events import Closing, Delta, Emit, Warned
+from agentkit.frozen import frozen
 from agentkit.ledger import Ledger
 from agentkit.messages import Assistant
 from agentkit.threads import Stop
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from agentkit.models.rows import ModelRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Settings:
     """The fields of a request that a caller may set (WIRE section 3); `None` leaves one to the endpoint.
 
@@ -81,7 +82,7 @@ class Settings:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Request:
     """What a model is asked: the transcript and the standing orders.
 

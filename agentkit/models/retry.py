@@ -6,12 +6,12 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from agentkit.errors import ConnectionLost, ModelError, TimedOut, Unavailable
+from agentkit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clock:
     """Where time comes from; tests hand in their own.
 
@@ -30,7 +30,7 @@ class Clock:
     chance: Callable[[], float] = random.random
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retries:
     """How patient a model is with an endpoint that is busy.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 
+from agentkit.frozen import frozen
 from agentkit.messages import Usage
 from agentkit.money import Cost, Money
 
@@ -27,7 +28,7 @@ Hours = Literal["all", "peak", "off-peak"]
 _RANGE = re.compile(r"([\[(])\s*(-?[\d._]+)\s*,\s*(-?[\d._]+|∞)\s*([\])])")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """Numbers from `low` to `high`; written as in mathematics, `(0, 1]` is above 0 and up to 1."""
 
@@ -57,7 +58,7 @@ class Range:
         return f"{low} {'to below' if self.below else 'to'} {self.high:.15g}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Price:
     """What a million tokens cost.
 
@@ -80,7 +81,7 @@ class Price:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Priced:
     """That a model costs, from a moment on, what another of the same provider costs.
 
@@ -93,7 +94,7 @@ class Priced:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ModelRow:
     """What is known of a model at a provider; the defaults are those of a compatible server of which nothing is known.
 
@@ -214,7 +215,7 @@ class ModelRow:
         return replace(self, sent=self.instead, body={**thinking, **self.body})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Provider:
     """Where models are served.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 from agentkit.errors import (
@@ -21,6 +21,7 @@ from agentkit.errors import (
     Unreadable,
 )
 from agentkit.events import CallDelta, Closing, Continued, Queued, ReasoningDelta, Restarted, Retried, TextDelta
+from agentkit.frozen import frozen
 from agentkit.messages import Assistant, Usage, User
 from agentkit.models.billing import Bill
 from agentkit.models.catalog import ModelRow
@@ -40,7 +41,7 @@ BUDGET = 4096
 """How many tokens a reply may take that is asked for again because it was cut within a call, at the least."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manner:
     """How a model is asked, the same for every answer.
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from inspect import cleandoc
 from textwrap import indent
 from typing import TYPE_CHECKING
+
+from agentkit.frozen import frozen
 
 if TYPE_CHECKING:
     from docstring_parser import Docstring
@@ -40,7 +42,7 @@ _DROPPED_FIELDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doc:
     """What a docstring says.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentkit.frozen import frozen
 from agentkit.schema.arguments import flaws, steps_to
 from agentkit.schema.repair import mend_value
 
@@ -45,7 +45,7 @@ _MOMENTS = frozenset({"date_type", "datetime_type", "time_type", "time_delta_typ
 _NONE: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fitted:
     """Arguments that passed the check.
 

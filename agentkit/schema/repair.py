@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from agentkit.frozen import frozen
 
 FENCE = "code fence"
 HEADER = "json header"
@@ -57,7 +58,7 @@ _SAME_ESCAPES = frozenset("\\nrtbf")
 """Escapes that mean the same in a Python string and in a JSON string."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mended:
     """A text after its repairs.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from agentkit.frozen import frozen
 from agentkit.schema.arguments import ArgumentsInvalid
 from agentkit.schema.repair import mend
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """Arguments that passed the check.
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from agentkit.frozen import frozen
 from agentkit.models.transport.between import between
 from agentkit.models.transport.seam import AsyncReply, Post, Reply, Transport
 
 _SECRET = ("authorization", "proxy-authorization", "x-api-key", "api-key", "cookie")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Captured:
     """One request as it was handed to the HTTP library; each attempt is one.
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from agentkit.beside import Called, beside, caller
 from agentkit.errors import AgentkitError, Cancelled, ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.messages import dump, ids_made_of, make_ids_of
 from agentkit.models.request import Request
 from agentkit.models.transport.between import Passed, between
@@ -48,7 +49,7 @@ _SHORTEST = 8
 # What a file holds.
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exchange:
     """A request and its reply.
 
@@ -81,7 +82,7 @@ class Exchange:
     ids: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """A tool call and what the model was told.
 
@@ -114,7 +115,7 @@ class Answered:
     delegated: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Began:
     """How a run began.
 
@@ -139,7 +140,7 @@ class Began:
     entries: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recording:
     """What a file holds.
 
@@ -421,7 +422,7 @@ class Recorder:
         return self._numbers.setdefault(serial, len(self._numbers) + 1) if serial else 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Noted:
     """A line that was whole at once."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agentkit.frozen import frozen
 from agentkit.models.catalog import find
 from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
@@ -64,7 +65,7 @@ class Sim(Simulator):
             script.assert_complete()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimServer:
     """A simulator that is served over HTTP on this machine; the fixture `sim_server` is one.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.models.transport.keeping import Line
 from agentkit.models.transport.replies import AsyncTrace, HttpxAsyncReply, SyncReply, Trace
 from agentkit.models.transport.seam import AsyncReply, Post, Reply, Transport
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Brought:
     """Two clients that the caller brings, one for each side.
 

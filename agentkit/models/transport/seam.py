@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from typing import Protocol
 
+from agentkit.frozen import frozen
 from agentkit.threads import Stop
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patience:
     """How long a request may take, in seconds; `None` is no limit.
 
@@ -84,7 +85,7 @@ class Watch:
         return (when if patience.idle is None else min(when, now + patience.idle)), None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Post:
     """A request to send.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from agentkit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextCall:
     """A call that was written as text.
 
@@ -21,7 +22,7 @@ class TextCall:
     notation: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unread:
     """A call that was begun and cannot be read.
 
@@ -39,7 +40,7 @@ class Unread:
     stranger: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """What one mark in the text turned out to hold.
 
@@ -58,7 +59,7 @@ class Found:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """A reply that was read to its end.
 

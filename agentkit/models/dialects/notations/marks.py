@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from agentkit.frozen import frozen
 from agentkit.models.dialects.notations import (
     fenced,
     function,
@@ -43,7 +43,7 @@ ALL: Final = SALVAGE | {function.NAME, glm.NAME, invoke.XML, JSON, fenced.NAME, 
 Read = Callable[[Source, Tools, Tag], Steps[Found | None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marks:
     """The notations that are active.
 

@@ -6,9 +6,9 @@ Hermes and Qwen write `arguments`, Llama `parameters`, LangChain's prompts `acti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, cast
 
+from agentkit.frozen import frozen
 from agentkit.models.dialects.notations import values
 from agentkit.models.dialects.notations.found import Found, TextCall, merged, unread
 from agentkit.models.dialects.notations.known import Tools
@@ -37,7 +37,7 @@ KEYS: Final = frozenset({*NAMES, *ARGUMENTS, *LISTS, *WRAPPERS, *OTHERS})
 _BEGINNINGS = frozenset(key[:end] for key in KEYS for end in range(len(key) + 1))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Said:
     """A call as it was said: the name, and the text of its arguments or what is wrong with them."""
 

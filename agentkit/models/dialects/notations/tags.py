@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from agentkit.frozen import frozen
 from agentkit.models.dialects.notations.source import BLANKS, Source, Steps
 
 BARS = "|｜‖￨│┃∣❘⏐¦"
@@ -37,7 +37,7 @@ _MOST_BARS = 6
 _NAMED = NAMED | {marker + word for word in NAMED for marker in _MARKERS}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tag:
     """A tag.
 

@@ -6,9 +6,9 @@ import json
 import math
 import re
 import sys
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from agentkit.frozen import frozen
 from agentkit.models import jsontext
 from agentkit.models.dialects.notations.source import BLANKS, Source, Steps, first
 
@@ -22,7 +22,7 @@ _BARE = frozenset(BLANKS + ",:+-.0123456789" + "truefalsenullNaNInfinityTrueFals
 Verdict = Literal["more", "whole", "broken"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A value as it was written.
 
@@ -111,7 +111,7 @@ def value(src: Source, *, quotes: str = '"', lines: bool = True) -> Steps[Span]:
     return Span("".join(pieces), "cut")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A member of an object, or an element of a list: its value, and the text of it."""
 
