@@ -36,7 +36,7 @@ class Ready:
         call: The call.
         tool: Its tool.
         bound: The checked arguments.
-        began: When its function began, by the monotonic clock.
+        began: When its function began, by the monotonic clock; 0 where nobody looks.
         over: Whether nobody waits for it any more: what goes on makes no further attempt.
         task: In which its async function runs, once it does.
         serial: Its number in this process.
@@ -45,7 +45,7 @@ class Ready:
     call: ToolCall
     tool: Tool[..., Any]
     bound: Bound
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
     over: bool = False
     task: asyncio.Task[Any] | None = None
     serial: int = field(default_factory=serials.__next__)
@@ -151,13 +151,13 @@ class Calls:
         tool = self.tools.get(call.name)
         if tool is None:
             return unknown(call, list(self.tools))
-        verdict = self.transcript.verdicts.get(call.id, {})
-        if "answer" in verdict:
-            return ToolMessage(call.id, call.name, str(verdict["answer"]))
-        if verdict.get("approved") is False:
-            return denied(call, str(verdict.get("reason", "")))
+        if verdict := self.transcript.verdicts.get(call.id):
+            if "answer" in verdict:
+                return ToolMessage(call.id, call.name, str(verdict["answer"]))
+            if verdict.get("approved") is False:
+                return denied(call, str(verdict.get("reason", "")))
         try:
-            if "arguments" in verdict:
+            if verdict and "arguments" in verdict:
                 call, complete = replace(call, arguments=json.dumps(verdict["arguments"])), True
             return Ready(call, tool, bind(tool, call, complete=complete))
         except ArgumentsInvalid as error:
@@ -169,8 +169,10 @@ class Calls:
     def needs_verdict(self, ready: Ready) -> bool:
         """Whether the call must not be run before somebody has said so."""
         approval = ready.tool.approval
+        if not approval:
+            return False
         transcript = self.transcript
-        if not approval or ready.call.id in transcript.verdicts or ready.call.name in transcript.allowed:
+        if ready.call.id in transcript.verdicts or ready.call.name in transcript.allowed:
             return False
         if approval is True:
             return True
@@ -182,8 +184,8 @@ class Calls:
 
     def begin(self, ready: Ready) -> None:
         """Start the call's clock, and show that its function begins."""
-        ready.began = time.monotonic()
         if self.show is not None:
+            ready.began = time.monotonic()
             if ready.bound.repairs:
                 self.show(Repaired(ready.call, ready.bound.repairs))
             self.show(ToolStarted(ready.call))
@@ -191,7 +193,10 @@ class Calls:
     def _answered_beside(self, batch: list[Ready], say: Say) -> list[Ready]:
         """Tell what is known of these calls without running their tools; the calls that are left to run."""
         known: dict[int, Told] = {}
-        for onlooker in reversed(onlookers()):
+        there = onlookers()
+        if not there:
+            return batch
+        for onlooker in reversed(there):
             known |= onlooker.answers([self._called(one) for one in batch if one.serial not in known])
         if not known:
             return batch

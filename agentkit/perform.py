@@ -97,9 +97,11 @@ class Performer:
 
     def _begin(self, effect: Effect, say: Say) -> None:
         """Before an effect: see that there is time for it, and who carries it out."""
-        if self.seconds_left() == 0 and not isinstance(effect, Review):
+        if self.request.deadline is not None and self.seconds_left() == 0 and not isinstance(effect, Review):
             raise self.out_of_time()
-        if isinstance(effect, CallModel) and (after := self.orders.successor(self.request.transcript)) is not None:
+        if not self.orders.handovers or not isinstance(effect, CallModel):
+            return
+        if (after := self.orders.successor(self.request.transcript)) is not None:
             orders = after.take()
             say(Note(HANDOVER, {"agent": orders.agent, "model": orders.model.name}))
             self.take(orders, self.request)

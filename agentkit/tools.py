@@ -132,11 +132,12 @@ class Tool(Generic[P, R_co]):
         strict: Whether the endpoint shall hold the model to the schema, where it can.
         is_async: Whether a call must be awaited.
         is_method: Whether it was defined in a class, so that an object's attribute is bound to the object.
+        written: `definition()` as JSON, once an encoder has written it: many runs share a tool.
     """
 
     __slots__ = (
         "__weakref__", "_bound_shape", "_shape", "approval", "function", "is_async", "is_method", "max_result", "name",
-        "retries", "sequential", "side_effects", "strict", "timeout",
+        "retries", "sequential", "side_effects", "strict", "timeout", "written",
     )  # fmt: skip
 
     def __init__(
@@ -177,6 +178,7 @@ class Tool(Generic[P, R_co]):
         self.is_async = _is_async(plain)
         self._shape = shape
         self._bound_shape: Shape | None = None
+        self.written: bytes | None = None
         if problem := _bad_option(self):
             raise shape.source.fail(problem)
 

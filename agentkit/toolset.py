@@ -73,7 +73,10 @@ class Toolset:
         self._lifetime = lifetime
         self._renamed: WeakKeyDictionary[AnyTool, AnyTool] = WeakKeyDictionary()
         self._members: list[AnyTool | Toolset] = list(_members(tools))
-        self.named()
+        self._known: dict[str, AnyTool] | None = None
+        known = self.named()
+        if not (self.changes or self._may_differ):
+            self._known = known
 
     @property
     def tools(self) -> tuple[AnyTool, ...]:
@@ -83,8 +86,19 @@ class Toolset:
     @property
     def changes(self) -> bool:
         """Whether a run must ask the group which tools there are."""
+        if self._known is not None:
+            return False
         return bool(self._prepare or self._lifetime) or any(
             one.changes for one in self._members if isinstance(one, Toolset)
+        )
+
+    @property
+    def _may_differ(self) -> bool:
+        """Whether functions say which tools there are and how they are called: they may say otherwise another time."""
+        return (
+            callable(self._filter)
+            or callable(self._rename)
+            or any(one._may_differ for one in self._members if isinstance(one, Toolset))
         )
 
     def __repr__(self) -> str:
@@ -96,7 +110,7 @@ class Toolset:
         Raises:
             ConfigurationError: Two tools have one name.
         """
-        return as_tools(self.offered(context, opened))
+        return as_tools(self.offered(context, opened)) if self._known is None else dict(self._known)
 
     def offered(self, context: Context[Any] | None = None, opened: Opened | None = None) -> tuple[AnyTool, ...]:
         """The tools to offer.

@@ -8,7 +8,6 @@ standing orders are others.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from agentkit.messages import ToolMessage
 from agentkit.models import jsontext
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from agentkit.models.rows import ModelRow
     from agentkit.tools import Tool
 
-_definitions: WeakKeyDictionary[Tool[..., Any], bytes] = WeakKeyDictionary()
-
 
 class ChatEncoder:
     """The request bodies of one run with one model."""
@@ -34,8 +31,6 @@ class ChatEncoder:
         "_row",
         "_tail",
         "_tail_of",
-        "_tools",
-        "_tools_of",
         "_transcript",
     )
 
@@ -47,8 +42,6 @@ class ChatEncoder:
         self._fitted: Fitted
         self._tail = b""
         self._tail_of: tuple[object, object, bool] | None = None
-        self._tools = b""
-        self._tools_of: object = None
 
     def encode(self, request: Request, *, stream: bool) -> bytes:
         """The body of the next request (UTF-8 JSON). What is not sent as it was asked for is an event, once.
@@ -102,21 +95,20 @@ class ChatEncoder:
         fields.pop("model", None)  # it stands in the head
         if not fields.get("stream"):
             fields.pop("stream_options", None)  # refused without (WIRE section 3)
-        tail = b"]"
+        pieces = [b"]"]
         if fitted.tools and "tools" not in fields:
-            if self._tools_of is not fitted.tools:
-                self._tools = b",".join([_defined(tool) for tool in fitted.tools])
-                self._tools_of = fitted.tools
-            tail += b',"tools":[' + self._tools + b"]"
-        written = jsontext.write(fields)
-        self._tail = tail + (b"," + written[1:] if fields else b"}")
+            for tool in fitted.tools:
+                pieces += (b",", tool.written or _defined(tool))
+            pieces[1] = b',"tools":['
+            pieces.append(b"]")
+        pieces.append(b"," + jsontext.write(fields)[1:] if fields else b"}")
+        self._tail = b"".join(pieces)
         self._tail_of = of
         return self._tail
 
 
 def _defined(tool: Tool[..., Any]) -> bytes:
-    """The tool's definition as JSON; many runs share a tool, so it is kept as long as the tool lives."""
-    written = _definitions.get(tool)
-    if written is None:
-        written = _definitions[tool] = jsontext.write(tool.definition())
-    return written
+    """The tool's definition as JSON."""
+    if tool.written is None:
+        tool.written = jsontext.write(tool.definition())
+    return tool.written
