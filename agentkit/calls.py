@@ -245,7 +245,7 @@ class Calls:
         return failed
 
     def _context(self, ready: Ready, number: int) -> Context[Any] | None:
-        return self.context(ready.call, number) if ready.tool.wants_context else None
+        return self.context(ready.call, number) if ready.bound.wants_context else None
 
     def context(self, call: ToolCall | None = None, attempt: int = 1) -> Context[Any]:
         """What a tool may know of the run, for its parameter annotated `Context`; without a call, what a group may."""

@@ -331,7 +331,7 @@ class Performer:
         self.calls.nested = self.request.emit
         if len(batch) == 1 and (alone := batch[0]).tool.is_async and alone.tool.timeout is None:
             self.calls.begin(alone)
-            await self._close(alone, await self._alone(alone), say)
+            self.calls.close(alone, await self._alone(alone), say)
             return
         done = _Ended()
         waiting, running = deque(batch), dict[str, _Away]()
@@ -344,16 +344,13 @@ class Performer:
                 ready, outcome = await done.next()
                 if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
                     away.stop()
-                    await self._close(ready, outcome, say)
+                    self.calls.close(ready, outcome, say)
+                    if self.settle is not None:
+                        await self.settle()
         finally:
             tasks = [task for away in running.values() if (task := away.stop()) is not None]
             if tasks:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
-
-    async def _close(self, ready: Ready, outcome: object, say: Say) -> None:
-        self.calls.close(ready, outcome, say)
-        if self.settle is not None:
-            await self.settle()
 
     async def _alone(self, ready: Ready) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""

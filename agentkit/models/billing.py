@@ -62,6 +62,8 @@ class Bill:
             ConfigurationError: There is a limit on money, the price is not known, and the run is not to go on then.
         """
         ledger = self._request.ledger
+        if ledger is None and not row.prices:
+            return body
         now = datetime.fromtimestamp(self._moment(), UTC)
         self._price = price = price_at(row, now, None if ledger is None else ledger.currency)
         if ledger is None:

@@ -97,11 +97,8 @@ class HttpModel(Beyond):
         """The error that an HTTP status other than 200 means; the key is masked where the endpoint repeats it."""
         return error_from(status, headers, body, model=self.name, now=self.clock.date(), key=self._key)
 
-    def _address(self, sending: Sending) -> tuple[str, Limiter]:
-        """Where the next attempt goes, and how many go there."""
-        return self.addresses[self._at(sending)]
-
     def _at(self, sending: Sending) -> int:
+        """Which of the addresses the next attempt goes to."""
         if not sending.order:
             sending.order = self.resting.order()
         return sending.order[sending.moves % len(self.addresses)]
@@ -117,9 +114,9 @@ class HttpModel(Beyond):
         self.resting.back(self._at(sending))
         return sending.finish()
 
-    def _post(self, sending: Sending) -> Post:
+    def _post(self, sending: Sending, address: str) -> Post:
         """The next attempt."""
-        request, address = sending.request, self._address(sending)[0]
+        request = sending.request
         if sending.part is not None:  # the rest of a cut answer
             address = beta_of(address, self.beta)
         patience = sending.begin()
@@ -162,9 +159,9 @@ class HttpModel(Beyond):
         while True:
             delay = 0.0
             try:
-                _, limiter = self._address(sending)
+                address, limiter = self.addresses[self._at(sending)]
                 place = limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
-                with place, through(self.transport).send(self._post(sending)) as reply:
+                with place, through(self.transport).send(self._post(sending, address)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join(reply))
                     for chunk in reply:
@@ -188,9 +185,9 @@ class HttpModel(Beyond):
         while True:
             delay = 0.0
             try:
-                _, limiter = self._address(sending)
+                address, limiter = self.addresses[self._at(sending)]
                 place = limiter.aplace(until=request.deadline, tell=sending.queued)
-                async with place, through(self.transport).asend(self._post(sending)) as reply:
+                async with place, through(self.transport).asend(self._post(sending, address)) as reply:
                     if reply.status != 200:
                         raise self.refused(reply.status, reply.headers, b"".join([chunk async for chunk in reply]))
                     async for chunk in reply:
