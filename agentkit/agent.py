@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import secrets
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic
@@ -441,7 +441,7 @@ class Agent(Generic[OutputT]):
     def _prepare(self, asked: Asked, transcript: Transcript, taken: Held | None = None) -> Run:
         """Make a run ready in an empty transcript; nothing is written to the session yet."""
         limits = asked.limits or self.limits
-        run = secrets.token_hex(6)
+        run = os.urandom(6).hex()
         told = self._recall(asked, transcript, taken)
         agent = self._speaking(transcript.handed)
         group, answering = agent._tools_now(), agent._answering(asked.model if agent is self else None)

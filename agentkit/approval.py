@@ -7,16 +7,12 @@ saved one can be decided on days later. `Pending` goes to JSON, signed, and back
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConfigurationError
 from agentkit.frozen import frozen
@@ -24,6 +20,9 @@ from agentkit.home import home
 from agentkit.messages import Assistant, Entry, Note, ToolCall, dump, load
 from agentkit.sessions import Session
 from agentkit.transcript import VERDICT, Transcript
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @frozen
@@ -179,6 +178,8 @@ class Pending(tuple[ToolCall, ...]):
             ) from error
         if not isinstance(body, dict) or cast("dict[str, Any]", body).get("agentkit") != "pending":
             raise ConfigurationError("this is no saved `Pending`: `Pending.dump` writes one", code="bad-saved")
+        import hmac
+
         fields = cast("dict[str, Any]", body)
         signature = fields.pop("signature", "")
         if not hmac.compare_digest(str(signature).encode(), _signature(fields, key).encode()):
@@ -204,6 +205,9 @@ class Pending(tuple[ToolCall, ...]):
 
 
 def _signature(body: Mapping[str, Any], key: bytes | str | None) -> str:
+    import hashlib
+    import hmac
+
     secret = key.encode() if isinstance(key, str) else _own_key() if key is None else key
     if len(secret) < 16:
         raise ConfigurationError(
@@ -235,6 +239,8 @@ def _own_key() -> bytes:
 
 def _make_key(file: Path) -> None:
     """Make the file whole or not at all, and once, however many processes begin at the same time."""
+    import secrets
+
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = file.with_name(f"key.{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

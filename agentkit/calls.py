@@ -5,15 +5,12 @@ Nothing here waits but the functions of the tools themselves; `perform` waits, i
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import logging
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit.beside import Called, onlookers, serials, under
 from agentkit.delegating import Lent, Within
@@ -25,7 +22,8 @@ from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
 from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, bind, failure, unknown
 from agentkit.transcript import WAITING, Transcript
 
-logger = logging.getLogger("agentkit")
+if TYPE_CHECKING:
+    import asyncio
 
 
 @dataclass(slots=True)
@@ -163,7 +161,7 @@ class Calls:
         except ArgumentsInvalid as error:
             return failure(call, error).message
         except Exception as error:  # a validator of the tool's own types has a defect
-            logger.warning("the arguments of tool `%s` could not be checked", call.name, exc_info=True)
+            _warn("the arguments of tool `%s` could not be checked", call.name, exc_info=True)
             return failure(call, error).message
 
     def needs_verdict(self, ready: Ready) -> bool:
@@ -179,7 +177,7 @@ class Calls:
         try:
             return bool(approval(ready.bound.arguments))
         except Exception:
-            logger.warning("the `approval` of tool `%s` failed, so the call waits", ready.call.name, exc_info=True)
+            _warn("the `approval` of tool `%s` failed, so the call waits", ready.call.name, exc_info=True)
             return True
 
     def begin(self, ready: Ready) -> None:
@@ -228,6 +226,8 @@ class Calls:
 
     async def aattempt(self, ready: Ready) -> object:
         """Await an async function, again where its `retries` allow; the value, or `Failed`."""
+        import asyncio
+
         ready.task = task = asyncio.current_task()  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
@@ -278,9 +278,11 @@ class Calls:
             if isinstance(outcome.error, KeyboardInterrupt):
                 raise outcome.error
             told = failure(call, outcome.error)
+            import traceback
+
             trace = "".join(traceback.format_exception(outcome.error))
             if not isinstance(outcome.error, ToolError):
-                logger.warning("tool `%s` failed", call.name, exc_info=outcome.error)
+                _warn("tool `%s` failed", call.name, exc_info=outcome.error)
         else:
             told = answer(call, outcome, ready.tool)
         self._tell(ready, told, trace, say)
@@ -299,7 +301,7 @@ class Calls:
             say(spent)
         say(message)
         if told.warning:
-            logger.warning("%s", told.warning)
+            _warn("%s", told.warning)
         if self.show is not None:
             if told.warning:
                 self.show(Warned(told.warning))
@@ -327,3 +329,10 @@ def denied(call: ToolCall, reason: str) -> ToolMessage:
 def timed_out(tool: Tool[..., Any]) -> ToolError:
     """What the model is told of a call that took too long."""
     return ToolError(f"`{tool.name}` did not finish within {tool.timeout:g} seconds; what it did so far is not known")
+
+
+def _warn(text: str, *values: object, exc_info: bool | BaseException = False) -> None:
+    """Tell the developer, in the `agentkit` logger."""
+    import logging
+
+    logging.getLogger("agentkit").warning(text, *values, exc_info=exc_info, stacklevel=2)

@@ -6,9 +6,12 @@ The only module beside `models/open.py` that reads the environment.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE = "AGENTKIT_HOME"
 """The environment variable that names another folder than `~/.agentkit`."""
@@ -20,6 +23,8 @@ def home() -> Path:
     Raises:
         ConfigurationError: The user has no home, as in a container that runs under a number of its own.
     """
+    from pathlib import Path
+
     asked = os.environ.get(VARIABLE, "").strip()
     try:
         return Path(asked).expanduser() if asked else Path.home() / ".agentkit"

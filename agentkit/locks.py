@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
@@ -79,6 +81,8 @@ def _close_unused(key: str, file: _LockFile) -> None:
 
 def _place(name: str) -> int:
     """The byte of a name. Two names share one with a chance of 1 in 2^61, and are then not held at the same time."""
+    import hashlib
+
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 3
 
 

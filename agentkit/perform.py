@@ -10,16 +10,13 @@ and a coroutine that swallows its cancellation will not be. What it returns is i
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import logging
 import queue
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkit import threads
 from agentkit.calls import Calls, Failed, Ready, timed_out
@@ -35,6 +32,9 @@ from agentkit.tools import Tool
 from agentkit.toolset import OFFERED, Opened, names_offered
 from agentkit.transcript import HANDOVER
 
+if TYPE_CHECKING:
+    import asyncio
+
 Give = Callable[[tuple[Ready, object]], object]
 """Takes a call and how it ended."""
 
@@ -43,8 +43,6 @@ Running = dict[str, tuple[Ready, float | None]]
 
 STOP_SECONDS = 0.5
 """How long a run that ends waits for its async tools to end, in seconds. They were cancelled; most end at once."""
-
-logger = logging.getLogger("agentkit")
 
 _left: set[asyncio.Task[None]] = set()
 """Tasks of tools that were given up; an event loop by itself does not keep them."""
@@ -209,6 +207,8 @@ class Performer:
 
     def _opened(self) -> Opened:
         """What the lifetimes gave that live on the shared loop."""
+        from concurrent.futures import CancelledError
+
         assert self.group is not None
         future = threads.run_on_shared_loop(self.group.opened())
         forget = self.request.stop.on_set(future.cancel) if self.request.stop is not None else None
@@ -218,7 +218,7 @@ class Performer:
             if future.done():
                 raise  # entering raised it
             raise self.out_of_time() from error
-        except concurrent.futures.CancelledError as error:
+        except CancelledError as error:
             raise Cancelled("the run was stopped from outside") from error
         finally:
             future.cancel()
@@ -316,6 +316,8 @@ class Performer:
         seconds = self.seconds_left()
         if seconds is None:
             return await work
+        import asyncio
+
         scope = asyncio.timeout(seconds)
         try:
             async with scope:
@@ -326,6 +328,8 @@ class Performer:
             raise
 
     async def _arun_batch(self, batch: Sequence[Ready], say: Say) -> None:
+        import asyncio
+
         # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
         # end the event loop
         self.calls.nested = self.request.emit
@@ -333,14 +337,15 @@ class Performer:
             self.calls.begin(alone)
             self.calls.close(alone, await self._alone(alone), say)
             return
-        done = _Ended()
+        loop = asyncio.get_running_loop()
+        done = _Ended(loop)
         waiting, running = deque(batch), dict[str, _Away]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.parallel:
                     ready = waiting.popleft()
                     self.calls.begin(ready)
-                    running[ready.call.id] = self._astart(ready, done.give)
+                    running[ready.call.id] = self._astart(ready, done.give, loop)
                 ready, outcome = await done.next()
                 if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
                     away.stop()
@@ -354,6 +359,8 @@ class Performer:
 
     async def _alone(self, ready: Ready) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
+        import asyncio
+
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
@@ -363,15 +370,16 @@ class Performer:
         return outcome
 
     async def _carry(self, ready: Ready, give: Give) -> None:
+        import asyncio
+
         outcome: object = Failed(asyncio.CancelledError())
         try:
             outcome = await self.calls.aattempt(ready)
         finally:
             give((ready, outcome))  # a callback of the task would come one turn of the event loop later
 
-    def _astart(self, ready: Ready, give: Give) -> _Away:
+    def _astart(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> _Away:
         """Let a call begin."""
-        loop = asyncio.get_running_loop()
         task: asyncio.Task[None] | None = None
         if ready.tool.is_async:
             task = loop.create_task(self._carry(ready, give))
@@ -381,7 +389,9 @@ class Performer:
                 try:
                     loop.call_soon_threadsafe(give, (ready, outcome))
                 except RuntimeError:  # the loop was closed meanwhile: nobody waits for the answer any more
-                    logger.debug("tool `%s` ended after its run", ready.call.name)
+                    import logging
+
+                    logging.getLogger("agentkit").debug("tool `%s` ended after its run", ready.call.name)
 
             _in_thread(lambda: hand_over(self.calls.attempt(ready)), ready, give)
         seconds = ready.tool.timeout
@@ -392,9 +402,10 @@ class Performer:
 class _Ended:
     """The calls of a batch that have ended, for the run's task, which waits for them."""
 
-    __slots__ = ("_items", "_waiter")
+    __slots__ = ("_items", "_loop", "_waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._items: deque[tuple[Ready, object]] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
@@ -405,7 +416,7 @@ class _Ended:
 
     async def next(self) -> tuple[Ready, object]:
         while not self._items:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:

@@ -7,14 +7,12 @@ until `settle` has had it written; nothing is begun before that.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import contextlib
 import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agentkit import threads
 from agentkit.approval import Approver, Pending, Verdict, verdict_notes
@@ -32,6 +30,9 @@ from agentkit.sessions import Held, Session
 from agentkit.threads import Stop
 from agentkit.tools import Tool
 from agentkit.transcript import BEGUN, Transcript
+
+if TYPE_CHECKING:
+    import asyncio
 
 Prompt = str | Sequence[str | Part] | None
 History = Iterable[Entry] | Result[Any]
@@ -275,6 +276,8 @@ class Run:
 
     def _waited(self, said: Awaitable[T]) -> T:
         """Wait for what an async function says, until the run is stopped or its time is over."""
+        from concurrent.futures import CancelledError
+
         future = threads.run_on_shared_loop(_awaited(said))
         stop = self.performer.request.stop
         forget = stop.on_set(future.cancel) if stop is not None else None
@@ -284,7 +287,7 @@ class Run:
             if future.done():
                 raise  # the function raised it
             raise self.performer.out_of_time() from error
-        except concurrent.futures.CancelledError as error:
+        except CancelledError as error:
             raise Cancelled("the run was stopped from outside") from error
         finally:
             future.cancel()
@@ -295,6 +298,8 @@ class Run:
         await self.keeper.settle()
         if not self._waits(call):
             return None
+        import asyncio
+
         approve = cast("Approver", self.approve)
         scope = asyncio.timeout(self.performer.seconds_left())
         try:
@@ -397,6 +402,8 @@ async def _in_thread(job: Callable[[], T], *, unwanted: Callable[[T], object] | 
 
     A task that is cancelled meanwhile no longer waits; the job goes on to its end, and `unwanted` gets what it gives.
     """
+    import asyncio
+
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentkit import locks
@@ -25,6 +22,7 @@ from agentkit.messages import Entry, dump, load
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
 FILE = "sessions.db"
 """The name of the file within `home()`."""
@@ -110,6 +108,8 @@ class Session:
                 " no space first or last",
                 code="bad-value",
             )
+        from pathlib import Path
+
         self.name = name
         self.file = Path(os.path.realpath(home() / FILE if file is None else Path(file).expanduser()))
 
@@ -219,6 +219,8 @@ class Held:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        import platform
+
         self._mutex = threading.Lock()
         self._unwritten: deque[Entry] = deque()
         with contextlib.ExitStack() as undo:
@@ -332,6 +334,8 @@ def _lock_file(file: Path) -> Path:
 def _id(db: sqlite3.Connection, session: Session) -> int:
     found = db.execute("SELECT id FROM sessions WHERE name = ?", (session.name,)).fetchone()
     if found is None:
+        from difflib import get_close_matches
+
         names = [str(row[0]) for row in db.execute("SELECT name FROM sessions")]
         near = get_close_matches(session.name, names, n=1)
         raise ConfigurationError(

@@ -6,13 +6,12 @@ yields from inside a task group or a time limit, and leaving early is one signal
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from agentkit import threads
 from agentkit.errors import Cancelled, ConfigurationError, RunError
@@ -21,6 +20,9 @@ from agentkit.output import Growing, Output
 from agentkit.result import Result
 from agentkit.threads import Stop
 from agentkit.transcript import Transcript
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -256,6 +258,8 @@ class AsyncStream(Generic[T]):
         self._ending.closed = True
         task = self._task
         if task is not None and not task.done():
+            import asyncio
+
             loop = task.get_loop()
             try:
                 running = asyncio.get_running_loop() is loop
@@ -268,6 +272,8 @@ class AsyncStream(Generic[T]):
 
     async def aclose(self) -> None:
         """End the run and wait until its socket is closed and its async tools are told."""
+        import asyncio
+
         self.close()
         task = self._task
         if task is not None and task is not asyncio.current_task() and not task.done():
@@ -291,13 +297,15 @@ class AsyncStream(Generic[T]):
         if self._task is None:
             if self._ending.closed:
                 raise StopAsyncIteration
+            import asyncio
+
             self._task = asyncio.get_running_loop().create_task(_arunner(self._run, pipe, self._ending))
         while not pipe.items:
             if pipe.over:
                 if self._ending.error is not None and not self._ending.closed:
                     raise self._ending.error
                 raise StopAsyncIteration
-            pipe.waiter = asyncio.get_running_loop().create_future()
+            pipe.waiter = self._task.get_loop().create_future()
             try:
                 await pipe.waiter
             finally:
@@ -317,6 +325,8 @@ class AsyncStream(Generic[T]):
 
 
 async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: AsyncPipe, ending: _Ending[T]) -> None:
+    import asyncio
+
     try:
         result = await run(pipe)
         ending.result = result

@@ -5,7 +5,6 @@ All here is pure but `Bound.call` and `Bound.acall`, which run the function. Thr
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import re
@@ -525,6 +524,8 @@ class Bound:
         return value
 
     def _run_to_its_end(self, value: Any) -> Any:
+        import asyncio
+
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -6,19 +6,18 @@ else demand. It stays open from run to run, until `agentkit.close()`, `agentkit.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.messages import Entry, Note
 from agentkit.tools import Context, Tool, as_tools
 
-logger = logging.getLogger("agentkit")
+if TYPE_CHECKING:
+    import asyncio
 
 AnyTool = Tool[..., Any]
 Prepare = Callable[[Context[Any], Sequence[AnyTool]], Iterable[Any]]
@@ -170,6 +169,8 @@ class Toolset:
         return found
 
     async def _enter(self, lifetime: Lifetime) -> tuple[AnyTool, ...]:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         for one in [one for one in _owners if one.is_closed()]:
             del _owners[one]
@@ -217,6 +218,8 @@ class _Owner:
     """The task that enters a lifetime and leaves it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lifetime: Lifetime) -> None:
+        import asyncio
+
         self.ready: asyncio.Future[tuple[AnyTool, ...]] = loop.create_future()
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())  # somebody may have gone
         self._lifetime = lifetime
@@ -224,6 +227,8 @@ class _Owner:
         self.task = loop.create_task(self._live(), name="agentkit-lifetime")
 
     async def _live(self) -> None:
+        import asyncio
+
         try:
             async with self._lifetime() as given:
                 self.ready.set_result(() if given is None else tuple(as_tools(given).values()))
@@ -236,7 +241,9 @@ class _Owner:
             if not self.ready.done():
                 self.ready.set_exception(error)
             else:
-                logger.warning("the lifetime of a toolset ended with an error", exc_info=error)
+                import logging
+
+                logging.getLogger("agentkit").warning("the lifetime of a toolset ended with an error", exc_info=error)
 
     def end(self) -> None:
         """Let the task leave the lifetime."""
@@ -252,11 +259,17 @@ async def _end(loop: asyncio.AbstractEventLoop) -> None:
     for owner in owners:
         owner.end()
     if tasks := [owner.task for owner in owners if not owner.task.done()]:
+        import asyncio
+
         await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
 
 
 def close_all() -> None:
     """Leave the lifetimes on all loops that run, and wait for those of other threads."""
+    if not _owners:
+        return
+    import asyncio
+
     try:
         here = asyncio.get_running_loop()
     except RuntimeError:
@@ -271,6 +284,8 @@ def close_all() -> None:
 
 async def aclose_all() -> None:
     """The same, from an event loop: its own lifetimes are left on return."""
+    import asyncio
+
     here = asyncio.get_running_loop()
     for loop in list(_owners):
         if loop is here:

@@ -476,8 +476,8 @@ def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="folders have other rights there")
 def test_a_read_only_folder_is_told_with_what_to_do():
     program = (
-        "import os, sqlite3, sys; from agentkit.sessions import Session\n"
-        "if os.geteuid() == 0: os.seteuid(65534)\n"  # nothing is read-only to root
+        "import os, pathlib, platform, sqlite3, sys; from agentkit.sessions import Session\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"  # nothing is read-only to root; it may not see Python's own files
         "try: Session('x', file=sys.argv[1] + '/s.db').hold()\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

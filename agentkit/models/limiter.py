@@ -16,7 +16,6 @@ in the order in which they came.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import re
@@ -203,6 +202,8 @@ class Limiter:
 
     async def await_place(self, until: float | None, tell: Callable[[float], object] | None) -> int:
         """The same on the running event loop."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         waiter = self._queue(lambda: loop.call_soon_threadsafe(woken.set))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
 
 from agentkit.errors import ConnectionLost, ModelError, TimedOut, Unavailable
 from agentkit.frozen import frozen
+
+
+async def _asleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
 
 
 @frozen
@@ -25,7 +30,7 @@ class Clock:
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
-    asleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    asleep: Callable[[float], Awaitable[object]] = _asleep
     date: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
 

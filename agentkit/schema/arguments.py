@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.frozen import frozen
@@ -226,6 +225,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     if len(name) > _GOT:
         return None
+    from difflib import get_close_matches
+
     bare = {_APART.sub("", one).casefold(): one for one in reversed(list(known))}  # the first of equal ones stays
     parts = [one for one in re.split(r"[./:]", name.casefold()) if one]
     for written in (name.casefold(), *parts[-1:]):

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import field
 from inspect import cleandoc
-from textwrap import indent
 from typing import TYPE_CHECKING
 
 from agentkit.frozen import frozen
@@ -64,6 +63,8 @@ def parse(text: str | None) -> Doc:
         return Doc(text)
     first, _, rest = text.partition("\n")
     if not rest[0].isspace() and _HEADER.match(first):
+        from textwrap import indent
+
         text = f"{first}\n{indent(rest, '    ')}"  # `cleandoc` leaves the first line out when it measures
     mark = _FIELD.search(text) if ":" in text else None
     if mark:
