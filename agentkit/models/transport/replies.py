@@ -12,6 +12,7 @@ from agentkit.errors import ConfigurationError
 from agentkit.models.transport.faults import ended, explained, names_of
 from agentkit.models.transport.guards import AsyncGuard, SyncGuard
 from agentkit.models.transport.keeping import AsyncHome, Line, aclose_lines, close_lines
+from agentkit.models.transport.reads import Reads
 from agentkit.models.transport.seam import Post, Watch
 from agentkit.models.transport.target import Target
 
@@ -245,9 +246,11 @@ class HttpxAsyncReply(AsyncReply):
         self._response: Any = response
         self.status = response.status_code
         self.headers = response.headers
-        self._chunks = response.aiter_bytes() if _compressed(response.headers) else aiter(response.stream)
+        pieces = response.aiter_bytes() if _compressed(response.headers) else aiter(response.stream)
+        self._chunks = self._reads = Reads(pieces)
 
     async def _close(self) -> None:
+        await self._reads.aclose()
         await self._response.aclose()
         line = self._line
         if line.home is not None:

@@ -1,0 +1,108 @@
+"""What one read of the socket brought, as one piece, out of an iterator that gives it in many.
+
+httpx gives a piece for each chunk of HTTP, and endpoints send each event in a chunk of its own. To handle a piece by
+itself costs more than to read it. A piece that comes without waiting was there already, so those are joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Generator
+from types import coroutine
+from typing import Any
+
+MOST = 256
+"""How many pieces are joined at most, should an iterator never wait."""
+
+_NOTHING: Any = object()
+"""What the pump waits for when it only hands over."""
+
+
+class Reads:
+    """Iterates over what another iterator gives, joined; to be iterated by one task.
+
+    The first piece after a wait is handed over alone, so that what comes by itself is not held up by the look for more.
+    A wait that begins when there are pieces is left as it is until these were taken and more is asked for.
+
+    Args:
+        pieces: The other iterator. It is not closed.
+    """
+
+    __slots__ = ("_end", "_pieces", "_pump", "_waited", "_waits")
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces: list[bytes] = []
+        self._pump: Coroutine[Any, None, None] = self._fill(pieces)
+        self._waits: Any = _NOTHING  # what the pump waits for
+        self._waited = True  # whether it has waited for the next piece
+        self._end: Exception | None = None  # what comes after the pieces
+
+    async def _fill(self, pieces: AsyncIterator[bytes]) -> None:
+        taken = self._pieces
+        async for piece in pieces:
+            taken.append(piece)
+            if self._waited or len(taken) == MOST:
+                self._waited = False
+                await _hand_over()
+
+    def _go_on(self, error: BaseException | None = None) -> None:
+        """Let the pump run to its next wait."""
+        self._waits = _NOTHING
+        try:
+            self._waits = self._pump.send(None) if error is None else self._pump.throw(error)
+        except StopIteration:
+            self._end = StopAsyncIteration()
+        except Exception as failed:
+            self._end = failed
+
+    def __aiter__(self) -> Reads:
+        return self
+
+    @coroutine
+    def __anext__(self) -> Generator[Any, None, bytes]:
+        """The next bytes."""
+        while self._end is None and not self._pieces:
+            if self._waits is _NOTHING:
+                self._go_on()
+            else:
+                yield from self._wait()
+        if self._pieces:
+            joined = b"".join(self._pieces)
+            self._pieces.clear()
+            return joined
+        end, self._end = self._end or StopAsyncIteration(), StopAsyncIteration()
+        try:
+            raise end
+        finally:
+            del end  # an error in a local of its own traceback keeps all that ran alive until the next collection
+
+    def _wait(self) -> Generator[Any, None, None]:
+        """Wait for what the pump waits for, and let it go on."""
+        self._waited = True
+        try:
+            yield self._waits
+        except BaseException as error:  # the task is cancelled, and so is what the pump waits for
+            self._go_on(error)
+        else:
+            self._go_on()
+
+    @coroutine
+    def aclose(self) -> Generator[Any, None, None]:
+        """End a wait that has begun, as if its task was cancelled."""
+        import asyncio
+
+        ours = asyncio.CancelledError()
+        try:
+            if self._waits is not _NOTHING:
+                self._go_on(ours)
+            while self._waits is not _NOTHING:
+                yield from self._wait()
+        except asyncio.CancelledError as error:
+            if error is not ours:
+                raise
+        finally:
+            self._pump.close()
+
+
+@coroutine
+def _hand_over() -> Generator[Any, None, None]:
+    yield _NOTHING
