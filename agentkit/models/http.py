@@ -5,6 +5,7 @@ What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -183,7 +184,7 @@ class HttpModel(Beyond):
 
     async def _asend(self, sending: Sending, request: Request) -> Assistant:
         while True:
-            delay = 0.0
+            delay, shown = 0.0, False
             try:
                 address, limiter = self.addresses[self._at(sending)]
                 place = limiter.aplace(until=request.deadline, tell=sending.queued)
@@ -193,6 +194,9 @@ class HttpModel(Beyond):
                     async for chunk in reply:
                         if sending.feed(chunk):
                             reply.watch.progress()
+                        if sending.shown and not shown:  # the first words are taken before more is looked for
+                            shown = True
+                            await asyncio.sleep(0)
                 if (message := self._finish(sending)) is not None:
                     return message
             except ModelError as error:

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -572,6 +573,37 @@ def test_no_reply_is_too_odd(replies):
         text, thought, calls = joined(deltas)
         assert (text, thought) == (message.text, message.reasoning or "")
         assert [one[1:] for one in calls] == [(one.name, one.arguments) for one in message.tool_calls]
+
+
+WORDS = st.sampled_from(
+    [None, "", "a", "b", "</think>", "<think>", "<", "\n", '"', "\\", "é", "\ud800", "content", ["c"], 1]
+)
+KINDS = (
+    st.fixed_dictionaries({"content": WORDS}),
+    st.fixed_dictionaries({"content": st.none() | st.just(""), "reasoning_content": WORDS}),
+    st.fixed_dictionaries({"content": st.sampled_from(["a", None]), "reasoning": WORDS}),
+    st.builds(fragment, WORDS, index=st.sampled_from([0, 1, None]), id=st.sampled_from([None, "i"])),
+    st.builds(fragment, st.sampled_from(["a", "{}"]), index=st.just(0), name=st.sampled_from([None, "f", "g"])),
+)
+RUNS = st.lists(st.one_of(*(st.lists(kind, max_size=4) for kind in KINDS)), max_size=5)
+
+
+@given(RUNS, st.sampled_from(["on", "always", "never"]))
+def test_chunks_that_are_alike_mean_what_they_mean_each_by_itself(runs, thinking):
+    def read(chunks):
+        decoder = Chat().decoder(ModelRow(name="m", thinking=thinking), deltas=True)
+        try:
+            shown = [*decoder.feed(stream(*chunks))]
+            message = decoder.finish()
+        except ModelError as error:
+            return type(error)
+        shown += (
+            delta for delta in decoder.rest() if not isinstance(delta, Repaired)
+        )  # its call may have an id made at random
+        return replace(message, tool_calls=()), [(one.name, one.arguments) for one in message.tool_calls], shown
+
+    alike = [chunk(delta) for run in runs for delta in run]
+    assert read(alike) == read([{**one, "created": at} for at, one in enumerate(alike)])
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
 from agentkit.events import CallDelta, Closing, Delta, ReasoningDelta, Repaired, TextDelta
 from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
+from agentkit.models.dialects.alike import Alike
 from agentkit.models.dialects.think import Thoughts
 from agentkit.models.failures import error_in, shown
 from agentkit.models.logprobs import read as read_logprobs
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
+_ARGUMENTS = ("tool_calls", 0, "function", "arguments")
 
 
 class _Call:
@@ -63,6 +66,7 @@ class ChatDecoder:
     """
 
     __slots__ = (
+        "_alike",
         "_at",
         "_body",
         "_calls",
@@ -75,6 +79,7 @@ class ChatDecoder:
         "_index",
         "_logprobs",
         "_model",
+        "_more",
         "_reasoning",
         "_rest",
         "_served",
@@ -104,6 +109,8 @@ class ChatDecoder:
         self._served: object = None
         self._usage: dict[str, Any] | None = None
         self._logprobs: list[object] = []  # of a stream, a piece with each token
+        self._alike = Alike(self._from_json)
+        self._more: Callable[[str, list[Delta]], None] | None = None  # takes what a chunk like the last one brings
         self._rest: list[Delta] = []  # what only the end brought
         self._tags = (
             None
@@ -210,8 +217,12 @@ class ChatDecoder:
 
     def _read(self, payloads: list[bytes], out: list[Delta]) -> None:
         """The hot loop: one turn for each event of a stream."""
-        from_json, text, deltas = self._from_json, self._text, self._deltas
+        from_json, alike = self._from_json, self._alike.read
         for payload in payloads:
+            if self._more is not None and (piece := alike(payload)):
+                self._more(piece, out)
+                continue
+            self._more = None
             try:
                 chunk = from_json(payload)
             except ValueError:
@@ -234,20 +245,27 @@ class ChatDecoder:
             if thought is not None:
                 self._think(thought, out)
             if words:
-                if type(words) is str and (self._tags is None or self._tags.passes(words)):
-                    text.append(words)
-                    if deltas:
-                        out.append(TextDelta(words))
-                else:
-                    self._say(words, out)
-                    text = self._text
-            if parts := get("tool_calls"):
-                self._fragments(parts, out)
+                self._add(words, out)
+            call = self._fragments(parts, out) if (parts := get("tool_calls")) else None
             if choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
                 self._ended(chunk, choice)
+            elif bool(thought) + bool(words) + bool(parts) == 1:
+                self._more = self._pattern(payload, delta, call)
             if (usage := chunk.get("usage")) is not None:
                 self._usage = usage
             self._served = self._served or chunk.get("model")
+
+    def _pattern(
+        self, payload: bytes, delta: dict[str, Any], call: _Call | None
+    ) -> Callable[[str, list[Delta]], None] | None:
+        """What takes the string in which chunks to come may differ from this one, of which one string counts."""
+        if type(words := delta.get("content")) is str and words:
+            return self._add if self._alike.learn(payload, words, "content") else None
+        if type(thought := delta.get("reasoning_content")) is str and thought:
+            return self._think if self._alike.learn(payload, thought, "reasoning_content") else None
+        if call is not None and self._alike.learn(payload, call.pieces[-1], *_ARGUMENTS):
+            return partial(self._extend, call)
+        return None
 
     def _odd_payload(self, payload: bytes) -> Any:
         """An event that is no plain JSON: the end mark, nothing, half a surrogate pair, or rubbish."""
@@ -293,6 +311,15 @@ class ChatDecoder:
                 out.append(ReasoningDelta(words))
             if self._tags is not None and not self._text:
                 self._tags = None  # this host tells them apart
+
+    def _add(self, words: object, out: list[Delta]) -> None:
+        """Take text; nearly always a piece of the answer that is to be told as it is."""
+        if type(words) is str and (self._tags is None or self._tags.passes(words)):
+            self._text.append(words)
+            if self._deltas:
+                out.append(TextDelta(words))
+        else:
+            self._say(words, out)
 
     def _say(self, content: object, out: list[Delta]) -> None:
         """Take text, which may hold reasoning before `</think>`."""
@@ -360,18 +387,22 @@ class ChatDecoder:
         if self._served is None:
             self._served = reply.get("model") or None
 
-    def _fragments(self, parts: Any, out: list[Delta]) -> None:
-        """Pieces of calls in one chunk; nearly always one piece of the arguments of a call that is known."""
+    def _extend(self, call: _Call, piece: str, out: list[Delta]) -> None:
+        call.pieces.append(piece)
+        if self._deltas:
+            out.append(CallDelta(call.index, "", "", piece))
+
+    def _fragments(self, parts: Any, out: list[Delta]) -> _Call | None:
+        """Pieces of calls in one chunk; nearly always one piece of the arguments of a call that is known: of this."""
         try:
             (part,) = parts
             function = part["function"]
             call, piece = self._at[part["index"]], function["arguments"]
             if type(piece) is str and not part.get("id") and not function.get("name"):
-                if piece:
-                    call.pieces.append(piece)
-                    if self._deltas:
-                        out.append(CallDelta(call.index, "", "", piece))
-                return
+                if not piece:
+                    return None
+                self._extend(call, piece, out)
+                return call
         except (LookupError, TypeError, ValueError, AttributeError):  # the long way is for the others
             pass
         for part in self._listed(parts):
@@ -382,6 +413,7 @@ class ChatDecoder:
                 call = self._call_of(call, index, id, name, piece)
             self._grow(call, id, name, piece, out)
             call.opened |= opened
+        return None
 
     def _listed(self, parts: object) -> list[dict[str, Any]]:
         """The elements of `tool_calls`."""

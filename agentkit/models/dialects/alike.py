@@ -1,0 +1,68 @@
+"""Chunks that are alike: of a stream, one chunk after the other is the same text but for one string.
+
+To read such a string by itself takes a fifth of the time that it takes to read its chunk. It is sound: where a text is
+JSON, it stays JSON, and the rest of it means the same, when one whole value in it is replaced by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+TRIES = 64
+"""How often, within one stream, a chunk is taken for the pattern of those to come."""
+
+_PROBE = "\N{OBJECT REPLACEMENT CHARACTER}?"
+"""Put in the place of the string to see whether it is the one that is meant."""
+
+
+class Alike:
+    """Remembers the last chunk that could be a pattern.
+
+    Args:
+        from_json: Reads JSON, strictly.
+    """
+
+    __slots__ = ("_after", "_before", "_from", "_from_json", "_to", "_tries")
+
+    def __init__(self, from_json: Callable[[bytes], Any]) -> None:
+        self._from_json = from_json
+        self._before = self._after = b""
+        self._from = self._to = 0
+        self._tries = TRIES  # where the rest changes too, say with a number that goes up, a pattern is for nothing
+
+    def learn(self, payload: bytes, value: str, *path: str | int) -> bool:
+        """Take a chunk for the pattern, if what differs can be found in it.
+
+        Args:
+            payload: The chunk.
+            value: The string in which the chunks to come differ from it.
+            path: Where it stands: the keys and positions that lead to it from the delta of the first choice.
+        """
+        quoted = b'"' + value.encode() + b'"'
+        at = payload.find(quoted) if self._tries else -1
+        if at < 0:  # it may also be written with escapes: the next will do as well
+            return False
+        self._tries -= 1
+        before, after = payload[:at], payload[at + len(quoted) :]
+        try:
+            found = self._from_json(before + b'"' + _PROBE.encode() + b'"' + after)
+            for key in ("choices", 0, "delta", *path):
+                found = found[key]
+        except (ValueError, LookupError, TypeError):
+            return False
+        if found != _PROBE or value == _PROBE:
+            return False
+        self._before, self._after = before, after
+        self._from, self._to = len(before), -len(after)
+        return True
+
+    def read(self, payload: bytes) -> str | None:
+        """The string in which a chunk differs from the pattern; `None` where that may not be all."""
+        if not payload.startswith(self._before) or not payload.endswith(self._after):
+            return None
+        try:
+            value = self._from_json(payload[self._from : self._to])
+        except ValueError:
+            return None
+        return value if type(value) is str else None
