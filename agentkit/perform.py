@@ -6,6 +6,7 @@ is shared: `Calls` checks calls and turns outcomes into messages, `replies` look
 
 A function that will not end when its time is over, or when the run is, is left behind: a thread cannot be stopped,
 and a coroutine that swallows its cancellation will not be. What it returns is ignored, and it is not tried again.
+Only a lone call without a time limit, which is awaited in the run's own task, cannot be left: its run ends with it.
 """
 
 from __future__ import annotations

@@ -536,13 +536,12 @@ class Bound:
             "it is a plain function that returns an awaitable, and it is `sequential`. Make it `async def`"
         )
 
-    async def acall(self, context: Context[Any] | None = None) -> Any:
-        """Await an async function and give its value, an async generator's as a list."""
+    def acall(self, context: Context[Any] | None = None) -> Coroutine[Any, Any, Any]:
+        """Call an async function; to be awaited for its value, an async generator's as a list."""
         args, kwargs = self._places(context)
         value: Any = self.tool.function(*args, **kwargs)
-        if type(value) is not types.CoroutineType:  # most are; the rest has to be looked at
-            value = _awaited(value)
-        return await cast("Coroutine[Any, Any, Any]", value)
+        plain = type(value) is types.CoroutineType  # as most are; the rest has to be looked at
+        return cast("Coroutine[Any, Any, Any]", value) if plain else _awaited(value)
 
 
 async def _awaited(value: Any) -> Any:

@@ -231,6 +231,43 @@ def test_cancelling_does_not_wait_for_a_tool_that_swallows_it(way):
     assert asyncio.run(scenario()) < 10
 
 
+def test_a_lone_async_call_is_awaited_in_the_task_of_the_run():
+    tasks = []
+
+    async def where() -> str:
+        """Tell where it runs."""
+        tasks.append(asyncio.current_task())
+        return "here"
+
+    async def scenario(*names):
+        tasks.clear()
+        await Agent(three(*names), tools=[where]).arun("go")
+        return [task is asyncio.current_task() for task in tasks]
+
+    assert asyncio.run(scenario("where")) == [True]
+    assert asyncio.run(scenario("where", "where")) == [False, False]
+
+
+def test_a_cancellation_that_a_lone_tool_swallows_ends_the_run_all_the_same():
+    async def scenario():
+        started = asyncio.Event()
+
+        async def clings() -> str:
+            """Swallow a cancellation."""
+            started.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return "as if nothing had been"
+
+        task = asyncio.create_task(Agent(three("clings"), tools=[clings]).arun("go"))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+
+
 def test_closing_a_stream_returns_at_once_though_tools_hang():
     release, ended, both = threading.Event(), threading.Event(), threading.Barrier(2, timeout=10)
 
