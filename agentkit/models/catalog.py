@@ -8,20 +8,21 @@ sections 1, 2, 3 and 6.
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 import functools
+import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, field, fields, is_dataclass, replace
 from datetime import UTC, date, datetime
-from importlib.resources import files
-from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from agentkit.errors import ConfigurationError
+from agentkit.frozen import frozen
 from agentkit.models.rows import ModelRow, Price, Provider, Range, price_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ModelRow", "Price", "Provider", "add", "find", "parse", "price_at", "providers"]
 
@@ -30,7 +31,7 @@ _added: list[tuple[str, str]] = []
 """The users' own files, the last added first: their text and where it is from."""
 
 
-@dataclass(slots=True)
+@frozen
 class _Table:
     """A provider as it stands in the files, before it is built."""
 
@@ -43,11 +44,40 @@ class _Table:
 def providers() -> Mapping[str, Provider]:
     """The providers by name, in the order of the file; the users' own come last, their rows first.
 
+    Each is built when it is first asked for: a process seldom needs more than one. What a file of the user's own holds
+    was looked at when it was added.
+
     Raises:
-        ConfigurationError: A file holds an unknown key or a value of the wrong kind.
+        ConfigurationError: A file is no TOML.
     """
-    ours = files("agentkit.models").joinpath(_NAME).read_text(encoding="utf-8")
-    return _build_all([(ours, _NAME), *reversed(_added)])
+    return _Providers(_tables([(_ours(), _NAME), *reversed(_added)]))
+
+
+class _Providers(Mapping[str, Provider]):
+    """The providers of some tables, built when they are asked for."""
+
+    def __init__(self, tables: Mapping[str, _Table]) -> None:
+        self._tables = tables
+        self._built: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        built = self._built.get(name)
+        if built is None:
+            built = self._built[name] = _provider(name, self._tables[name], self._tables)
+        return built
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+def _ours() -> str:
+    """The text of `catalog.toml`, from wherever the package was loaded."""
+    loader: Any = __loader__  # `importlib.resources` would load zipfile, tempfile and shutil for it
+    data: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), _NAME))
+    return data.decode()
 
 
 def add(path: str | Path) -> None:
@@ -58,14 +88,15 @@ def add(path: str | Path) -> None:
     Raises:
         ConfigurationError: The file cannot be read, is no TOML, or holds an unknown key or a value of the wrong kind.
     """
+    from pathlib import Path
+
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the catalog `{path}` cannot be read: {error}", code="bad-catalog") from error
     if (text, str(path)) in _added:
         return
-    ours = files("agentkit.models").joinpath(_NAME).read_text(encoding="utf-8")
-    _build_all([(ours, _NAME), *reversed(_added), (text, str(path))])
+    _built([(_ours(), _NAME), *reversed(_added), (text, str(path))])
     _added.insert(0, (text, str(path)))
     providers.cache_clear()
 
@@ -76,10 +107,16 @@ def parse(text: str, where: str) -> Mapping[str, Provider]:
     Raises:
         ConfigurationError: It is no TOML, or holds an unknown key or a value of the wrong kind.
     """
-    return _build_all([(text, where)])
+    return _built([(text, where)])
 
 
-def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
+def _built(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
+    """All providers of some files, and each row of each file by itself, looked at."""
+    tables = _tables(sources, strictly=True)
+    return {name: _provider(name, table, tables) for name, table in tables.items()}
+
+
+def _tables(sources: list[tuple[str, str]], *, strictly: bool = False) -> Mapping[str, _Table]:
     tables: dict[str, _Table] = {}
     for text, where in sources:
         try:
@@ -87,14 +124,11 @@ def _build_all(sources: list[tuple[str, str]]) -> Mapping[str, Provider]:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"`{where}` is no TOML: {error}", code="bad-catalog") from error
         for name, table in found.items():
-            _take(tables.setdefault(name, _Table()), table, f"`{where}`, `{name}`")
-    built: dict[str, Provider] = {}
-    for name, table in tables.items():
-        built[name] = _provider(name, table, tables)
-    return built
+            _take(tables.setdefault(name, _Table()), table, f"`{where}`, `{name}`", strictly)
+    return tables
 
 
-def _take(into: _Table, table: object, where: str) -> None:
+def _take(into: _Table, table: object, where: str, strictly: bool) -> None:
     """Lay a table of a file upon what other files said of the same provider."""
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} is {table!r}, but must be a table of a provider", code="bad-catalog")
@@ -106,12 +140,13 @@ def _take(into: _Table, table: object, where: str) -> None:
         )
     if not isinstance(common, dict):
         raise ConfigurationError(f"{where}: `all` must be a table", code="bad-catalog")
-    _values(Provider, own, where, without=("name", "any", "models"))
-    _values(ModelRow, cast("dict[str, Any]", common), f"{where}, all", without=("name",))
-    for position, row in enumerate(cast("list[dict[str, Any]]", rows)):
-        _build(ModelRow, row, f"{where}, model {position + 1}")
-    into.own |= own
-    into.all |= common
+    if strictly:
+        _values(Provider, own, where, without=("name", "any", "models"))
+        _values(ModelRow, cast("dict[str, Any]", common), f"{where}, all", without=("name",))
+        for position, row in enumerate(cast("list[dict[str, Any]]", rows)):
+            _build(ModelRow, row, f"{where}, model {position + 1}")
+    into.own.update(own)
+    into.all.update(cast("dict[str, Any]", common))
     placed = [(row, f"{where}, model {i + 1}") for i, row in enumerate(cast("list[dict[str, Any]]", rows))]
     into.rows[:0] = placed
 
@@ -246,6 +281,8 @@ def _row(provider: Provider, model: str) -> ModelRow | None:
 
 def _like(provider: Provider, model: str) -> ModelRow | None:
     """The row whose patterns know the name, else what the provider says of any."""
+    import fnmatch
+
     for row in provider.models:
         if any(fnmatch.fnmatchcase(model.lower(), pattern.lower()) for pattern in row.also):
             return replace(row, name=model)
@@ -253,6 +290,8 @@ def _like(provider: Provider, model: str) -> ModelRow | None:
 
 
 def _unknown(name: str, names: list[str]) -> str:
+    import difflib
+
     bare = {full.partition(":")[2]: full for full in reversed(names)}
     near = difflib.get_close_matches(name, [*names, *bare], n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(f'`{bare.get(one, one)}`' for one in near)}?" if near else "."

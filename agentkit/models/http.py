@@ -5,7 +5,6 @@ What thinks stands in `sending.py`; `HttpModel.call` and `HttpModel.acall` only 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -183,6 +182,8 @@ class HttpModel(Beyond):
             return await self._asend(sending, request)
 
     async def _asend(self, sending: Sending, request: Request) -> Assistant:
+        import asyncio
+
         while True:
             delay, shown = 0.0, False
             try:

@@ -6,17 +6,19 @@ import functools
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentkit.errors import ConfigurationError
 from agentkit.models import transport as transports
 from agentkit.models.catalog import ModelRow, Provider, add, find, providers
-from agentkit.models.fallback import Fallback
 from agentkit.models.http import HttpModel
 from agentkit.models.limiter import limiter_of
 from agentkit.models.retry import Retries
 from agentkit.models.transport import Patience, Transport
 from agentkit.models.transport.between import alone
+
+if TYPE_CHECKING:
+    from agentkit.models.fallback import Fallback
 
 SIMULATOR = "sim"
 """The provider that is served in this process."""
@@ -150,6 +152,8 @@ def _as_it_was(row: ModelRow) -> ModelRow:
 
 
 def _several(names: str, only_for_one: str | None, options: dict[str, Any]) -> Fallback:
+    from agentkit.models.fallback import Fallback
+
     if only_for_one is not None:
         raise ConfigurationError(
             f"`{names}` is several models, but `api_key` and `base_url` are those of one: open each by itself and"
