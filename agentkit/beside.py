@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from itertools import count
 from typing import Protocol
 
@@ -70,19 +70,14 @@ def onlookers() -> tuple[Onlooker, ...]:
     return _onlookers.get()
 
 
-class under:
-    """Says that what happens within the block is the doing of a call's tool."""
+def under(serial: int) -> Token[int]:
+    """Say that what happens from now on is the doing of a call's tool, until `no_longer_under` is called."""
+    return _under.set(serial)
 
-    __slots__ = ("_serial", "_token")
 
-    def __init__(self, serial: int) -> None:
-        self._serial = serial
-
-    def __enter__(self) -> None:
-        self._token = _under.set(self._serial)
-
-    def __exit__(self, *_: object) -> None:
-        _under.reset(self._token)
+def no_longer_under(token: Token[int]) -> None:
+    """The tool is done; `token` is what `under` gave."""
+    _under.reset(token)
 
 
 def caller() -> int:

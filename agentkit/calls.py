@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from agentkit.beside import Called, onlookers, serials, under
+from agentkit.beside import Called, no_longer_under, onlookers, serials, under
 from agentkit.delegating import Lent, Within
 from agentkit.errors import Cancelled, ToolError
 from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, ToolStarted, Warned
@@ -214,7 +214,8 @@ class Calls:
     def attempt(self, ready: Ready) -> object:
         """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
         failed: Failed | None = None
-        with under(ready.serial):
+        token = under(ready.serial)
+        try:
             for number in range(1, ready.tool.retries + 2):
                 try:
                     return ready.bound.call(self._context(ready, number))
@@ -222,6 +223,8 @@ class Calls:
                     failed = Failed(error)
                     if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
                         break
+        finally:
+            no_longer_under(token)
         return failed
 
     async def aattempt(self, ready: Ready) -> object:
@@ -232,7 +235,8 @@ class Calls:
         if ready.over:
             return Failed(Cancelled())
         failed: Failed | None = None
-        with under(ready.serial):
+        token = under(ready.serial)
+        try:
             for number in range(1, ready.tool.retries + 2):
                 try:
                     return await ready.bound.acall(self._context(ready, number))
@@ -242,6 +246,8 @@ class Calls:
                     failed = Failed(error)
                     if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
                         break
+        finally:
+            no_longer_under(token)
         return failed
 
     def _context(self, ready: Ready, number: int) -> Context[Any] | None:

@@ -31,6 +31,9 @@ _APART = re.compile(r"[\W_]+")
 _HUGE = re.compile(r"[0-9][eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
 """What each number has that is greater than any float."""
 
+_EXACT = frozenset({str, int, bool, type(None)})
+"""No number that became infinite is of these types."""
+
 
 @frozen
 class Problem:
@@ -235,7 +238,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def check_text(tool: str, text: str | bytes, keys: int) -> None:
+def check_text(tool: str, text: str | bytes, keys: int, values: Iterable[object] | None = None) -> None:
     """Refuse what JSON readers let through: a key twice in one object, `NaN`, `Infinity`, and what becomes infinite.
 
     It costs next to nothing where there can be neither: each key needs a colon, so a text with as many colons as the
@@ -245,19 +248,24 @@ def check_text(tool: str, text: str | bytes, keys: int) -> None:
         tool: The tool's name.
         text: JSON that was already read without error.
         keys: How many keys the object at the top turned out to have.
+        values: The values that were read there; `None` where they are not at hand.
 
     Raises:
         ArgumentsInvalid: There is one or the other.
     """
     if isinstance(text, bytes):
         text = text.decode()
-    if suspect(text, keys) and (problems := flaws(text)):
+    if suspect(text, keys, values) and (problems := flaws(text)):
         raise ArgumentsInvalid(tool, problems)
 
 
-def suspect(text: str, keys: int) -> bool:
+def suspect(text: str, keys: int, values: Iterable[object] | None) -> bool:
     """Whether `check_text` has to look closer."""
-    return text.count(":") > keys or "NaN" in text or "Infinity" in text or _HUGE.search(text) is not None
+    if text.count(":") > keys or "NaN" in text or "Infinity" in text:
+        return True
+    if values is not None and _EXACT.issuperset(map(type, values)):  # to search a long text takes its time
+        return False
+    return _HUGE.search(text) is not None
 
 
 def flaws(text: str | bytes) -> list[Problem]:

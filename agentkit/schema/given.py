@@ -89,7 +89,7 @@ class Given:
             found: Json = _any_object().validate_json(text)
         except ValidationError as error:
             raise from_pydantic(self.name, error, text, self.parameters["properties"]) from None
-        check_text(self.name, text, len(found))
+        check_text(self.name, text, len(found), found.values())
         known = self.parameters["properties"]
         problems = [
             Problem(key, "is required but missing") for key in self.parameters.get("required", ()) if key not in found

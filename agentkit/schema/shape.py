@@ -345,7 +345,7 @@ class Shape:
             except ValueError:  # the long way tells what is wrong, or mends it
                 pass
             else:
-                if not suspect(arguments, len(given)):
+                if not suspect(arguments, len(given), given.values()):
                     return Taken(given, arguments, {})
         self.settle()
         return take(self._read, arguments, complete=complete)
@@ -392,7 +392,7 @@ class Shape:
         found = self._fit(self._validate, text, fit)
         if self._lone is None and not self._confusing and self.extras is None:
             self._quick = self._validate
-        check_text(self.name, text, len(found.value))
+        check_text(self.name, text, len(found.value), found.value.values())
         if self.reserved and self.extras is not None and (wrong := self.reserved & found.value.keys()):
             known = self.parameters["properties"]
             raise ArgumentsInvalid(self.name, [Problem(key, unknown_key(key, known)) for key in sorted(wrong)])
