@@ -212,7 +212,9 @@ def _simulated(profile: str) -> tuple[Any, str]:
 
     It is spoken to over its own transport: nothing is started, nothing leaves.
     """
+    from agentkit.models.transport import by_httpx
     from agentkit.simulator import Simulator
 
+    by_httpx.load()
     simulator = Simulator(profile)
     return simulator.transport(), simulator.profile.base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
     import asyncio
 
 
+def load() -> Any:
+    """httpx without its command line.
+
+    Where click and rich are installed, as they are beside agentkit, it would load both and pygments for it, which
+    doubles its time. A module that is `None` cannot be imported, and httpx takes that as if they were not there.
+    """
+    modules: dict[str, Any] = sys.modules
+    if "httpx" in modules:
+        import httpx
+
+        return httpx
+    modules["httpx._main"] = None
+    try:
+        import httpx
+    finally:
+        modules.pop("httpx._main", None)
+    return httpx
+
+
 class Httpx:
     """A transport by httpx, with one of its transports for each connection (see `keeping`).
 
@@ -25,9 +45,7 @@ class Httpx:
     """
 
     def __init__(self, proxy: str | None, verify: Any) -> None:
-        import httpx
-
-        self._httpx = httpx
+        self._httpx = httpx = load()
         self._verify = verify
         self._targets = Targets(httpx.URL, _raw_headers, partial(proxy_for, proxy))
         self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_SECONDS)
