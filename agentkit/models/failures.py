@@ -21,29 +21,23 @@ from agentkit.models import jsontext
 
 _LONGEST = 500
 _DEEPEST = 5
-_OVERFLOW = re.compile(
-    r"maximum context length|exceeds the available context|exceed_context_size|context_length_exceeded"
+# Texts, and not compiled: most processes see no error, and `re` keeps what it has compiled.
+_OVERFLOW = (
+    r"(?i)maximum context length|exceeds the available context|exceed_context_size|context_length_exceeded"
     r"|input content too long|\b20059\b|longer than the m(?:odel's context|aximum model) length"
-    r"|exceeds the context window|context length of only",
-    re.IGNORECASE,
+    r"|exceeds the context window|context length of only"
 )
-_REFUSED = re.compile(
-    r"content exists risk|\bcontent_filter\b|\bcontent_policy_violation\b|your input was flagged",
-    re.IGNORECASE,
-)
-_EMPTY = re.compile(r"insufficient balance|\binsufficient_quota\b|\b20031\b", re.IGNORECASE)
-_BUSY = re.compile(r"\brate_?limit|\b20034\b|too_many_requests", re.IGNORECASE)
-_KEY_REFUSED = re.compile(r"authentication|invalid_api_key|permission_error", re.IGNORECASE)
-_BAD_REQUEST = re.compile(r"invalid_request|bad_request|invalid_parameter", re.IGNORECASE)
-_FOR_GOOD = re.compile(
-    r"requires --jinja|jinja exception|raise_exception\(|roles must alternate|cannot use both|parse grammar",
-    re.IGNORECASE,
-)
+_REFUSED = r"(?i)content exists risk|\bcontent_filter\b|\bcontent_policy_violation\b|your input was flagged"
+_EMPTY = r"(?i)insufficient balance|\binsufficient_quota\b|\b20031\b"
+_BUSY = r"(?i)\brate_?limit|\b20034\b|too_many_requests"
+_KEY_REFUSED = r"(?i)authentication|invalid_api_key|permission_error"
+_BAD_REQUEST = r"(?i)invalid_request|bad_request|invalid_parameter"
+_FOR_GOOD = r"(?i)requires --jinja|jinja exception|raise_exception\(|roles must alternate|cannot use both|parse grammar"
 """What llama.cpp says with a 500 though it is the request that is wrong, and always will be (WIRE section 8)."""
-_NO_MODEL = re.compile(r"model (?:does )?not exist|model_not_found|supported api model names", re.IGNORECASE)
-_SECRET = re.compile(r"\b(?:sk|ak|pk|gsk|hf|key)[-_][A-Za-z0-9_\-.]{8,}|(?i:\bbearer\s+)[^\s\"',;]{8,}")
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
-_MARKUP = re.compile(rb"(?i)\s*<(!doctype|html|head|body|\?xml)")
+_NO_MODEL = r"(?i)model (?:does )?not exist|model_not_found|supported api model names"
+_LIKE_A_KEY = r"\b(?:sk|ak|pk|gsk|hf|key)[-_][A-Za-z0-9_\-.]{8,}|(?i:\bbearer\s+)[^\s\"',;]{8,}"
+_TAGS = r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>"
+_MARKUP = rb"(?i)\s*<(!doctype|html|head|body|\?xml)"
 
 _ADVICE: dict[type[ModelError], str] = {
     errors.Unauthorized: "does not accept the API key; check the key and what it may be used for",
@@ -141,14 +135,14 @@ def one_line(text: str, limit: int = _LONGEST, *, key: str = "") -> str:
         text = text[: 20 * limit]
     if len(key) >= 4:
         text = text.replace(key, "****")
-    text = _SECRET.sub("****", text)
+    text = re.sub(_LIKE_A_KEY, "****", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def shown(data: bytes, limit: int = 200) -> str:
     """The first characters of what came, control characters escaped and API keys masked."""
-    text = _SECRET.sub("****", data[: 20 * limit].decode("utf-8", "replace"))
+    text = re.sub(_LIKE_A_KEY, "****", data[: 20 * limit].decode("utf-8", "replace"))
     cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
     return f"`{cut}…`" if len(text) > limit else f"`{cut}`"
 
@@ -158,7 +152,7 @@ def _read(body: bytes) -> _Failure:
         data = jsontext.read(body)
     except ValueError:
         text = body[: 40 * _LONGEST].decode("utf-8", "replace")
-        return _Failure(_TAGS.sub(" ", text) if _MARKUP.match(body) else text)
+        return _Failure(re.sub(_TAGS, " ", text) if re.match(_MARKUP, body) else text)
     return _find(data) or _Failure(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False))
 
 
@@ -217,9 +211,9 @@ def _code(kind: type[ModelError], status: int, failure: _Failure) -> str | None:
     """A narrower code than the class's, where the cure is another; `None` for the class's own."""
     if kind is errors.InsufficientBalance and "20031" in failure.all:
         return "no-quota"
-    if kind is errors.Rejected and _NO_TOOLS.search(failure.all):
+    if kind is errors.Rejected and re.search(_NO_TOOLS, failure.all):
         return "tools-refused"
-    if kind is errors.Rejected and (status == 404 or _NO_MODEL.search(failure.all)):
+    if kind is errors.Rejected and (status == 404 or re.search(_NO_MODEL, failure.all)):
         return "not-served"
     return None
 
@@ -233,25 +227,25 @@ def _class(status: int, failure: _Failure) -> type[ModelError]:
         (_REFUSED, errors.ContentRefused),
         (_EMPTY, errors.InsufficientBalance),
     ):
-        if pattern.search(everything):
+        if re.search(pattern, everything):
             return kind
     if status == 402:
         return errors.InsufficientBalance
     if status == 413:
         return errors.ContextOverflow
-    if status == 429 or (status < 500 and _BUSY.search(f"{failure.code}\n{failure.kind}")):
+    if status == 429 or (status < 500 and re.search(_BUSY, f"{failure.code}\n{failure.kind}")):
         return errors.RateLimited
     if status in (401, 403):
         return errors.Unauthorized
-    if status == 501 or (status >= 500 and _FOR_GOOD.search(failure.words)):
+    if status == 501 or (status >= 500 and re.search(_FOR_GOOD, failure.words)):
         return errors.Rejected
     if status >= 500 or status in (408, 425):
         return errors.Unavailable
     if status == 200:
         labels = f"{failure.code}\n{failure.kind}"
-        if _KEY_REFUSED.search(labels):
+        if re.search(_KEY_REFUSED, labels):
             return errors.Unauthorized
-        return errors.Rejected if _BAD_REQUEST.search(labels) else errors.Unavailable
+        return errors.Rejected if re.search(_BAD_REQUEST, labels) else errors.Unavailable
     return errors.Rejected
 
 
@@ -281,14 +275,13 @@ def _epoch(date: str) -> float | None:
         return None
 
 
-_NO_TOOLS = re.compile(
-    r"does not support (?:function calling|tools?|tool calling|tool use)|function calling is not supported"
-    r"|tools? (?:is|are) not supported|no support for tools|tools param requires --jinja",
-    re.I,
+_NO_TOOLS = (
+    r"(?i)does not support (?:function calling|tools?|tool calling|tool use)|function calling is not supported"
+    r"|tools? (?:is|are) not supported|no support for tools|tools param requires --jinja"
 )
 
 
 def no_tools(error: ModelError) -> bool:
     """Whether a refusal says that the model has no function calling: DeepSeek's words, Ollama's,
     llama.cpp's, and their like."""
-    return isinstance(error, errors.Rejected) and _NO_TOOLS.search(str(error)) is not None
+    return isinstance(error, errors.Rejected) and re.search(_NO_TOOLS, str(error)) is not None
