@@ -51,9 +51,10 @@ class Ready:
     def leave(self) -> None:
         """From any thread: wait for it no more. An async function is cancelled, or not begun."""
         self.over = True
-        if self.task is not None:
+        task = self.task
+        if task is not None:
             with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
-                self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 @frozen
@@ -213,42 +214,41 @@ class Calls:
 
     def attempt(self, ready: Ready) -> object:
         """Call a plain function, again where its `retries` allow; the value, or `Failed`."""
-        failed: Failed | None = None
+        number = 1
         token = under(ready.serial)
         try:
-            for number in range(1, ready.tool.retries + 2):
+            while True:
                 try:
                     return ready.bound.call(self._context(ready, number))
                 except BaseException as error:  # whatever a tool raises is an answer, also SystemExit
-                    failed = Failed(error)
-                    if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
-                        break
+                    if _is_last(ready, number, error):
+                        return Failed(error)  # in a local of this frame, it would keep the run alive by its traceback
+                number += 1
         finally:
             no_longer_under(token)
-        return failed
 
     async def aattempt(self, ready: Ready) -> object:
         """Await an async function, again where its `retries` allow; the value, or `Failed`."""
         import asyncio
 
-        ready.task = task = asyncio.current_task()  # first, since `leave` looks for it last
+        ready.task = asyncio.current_task()  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
-        failed: Failed | None = None
+        number = 1
         token = under(ready.serial)
         try:
-            for number in range(1, ready.tool.retries + 2):
+            while True:
                 try:
                     return await ready.bound.acall(self._context(ready, number))
                 except BaseException as error:
-                    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                    if isinstance(error, asyncio.CancelledError) and ready.task and ready.task.cancelling():
                         raise  # the run is stopped, or the time is over: not the tool's doing
-                    failed = Failed(error)
-                    if ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit):
-                        break
+                    if _is_last(ready, number, error):
+                        return Failed(error)
+                number += 1
         finally:
             no_longer_under(token)
-        return failed
+            ready.task = None
 
     def _context(self, ready: Ready, number: int) -> Context[Any] | None:
         return self.context(ready.call, number) if ready.bound.wants_context else None
@@ -282,7 +282,7 @@ class Calls:
         call, trace = ready.call, None
         if isinstance(outcome, Failed):
             if isinstance(outcome.error, KeyboardInterrupt):
-                raise outcome.error
+                raise KeyboardInterrupt(*outcome.error.args) from outcome.error
             told = failure(call, outcome.error)
             import traceback
 
@@ -312,6 +312,12 @@ class Calls:
             if told.warning:
                 self.show(Warned(told.warning))
             self.show(ToolFinished(call, message.ok, time.monotonic() - ready.began, trace, told.whole))
+
+
+def _is_last(ready: Ready, number: int, error: BaseException) -> bool:
+    """Whether no further attempt is made after this one, which failed."""
+    spent = number > ready.tool.retries
+    return spent or ready.over or isinstance(error, ToolError | KeyboardInterrupt | GeneratorExit)
 
 
 def interrupted(call: ToolCall) -> ToolMessage:

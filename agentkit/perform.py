@@ -225,6 +225,7 @@ class Performer:
             future.cancel()
             if forget is not None:
                 forget()
+            del future  # it holds the error, and the error's traceback this frame
 
     def _run_batch(self, batch: Sequence[Ready], say: Say) -> None:
         done: queue.SimpleQueue[tuple[Ready, object] | Nested | None] = queue.SimpleQueue()
@@ -248,16 +249,32 @@ class Performer:
                 forget()
             for ready, _ in running.values():
                 ready.leave()
+            while not done.empty():  # errors lead by their tracebacks to who gave them, and so back to the queue
+                done.get()
 
     def _start(self, ready: Ready, give: Give) -> None:
         """Let a call begin."""
         if not ready.tool.is_async:
-            _in_thread(lambda: give((ready, self.calls.attempt(ready))), ready, give)
+            _in_thread(lambda: self._attempt(ready, give), ready, give)
             return
-        future = threads.run_on_shared_loop(self.calls.aattempt(ready))
+        future = threads.run_on_shared_loop(self._carried(ready))
         future.add_done_callback(
             lambda future: give((ready, Failed(Cancelled()) if future.cancelled() else future.result()))
         )
+
+    def _attempt(self, ready: Ready, give: Give) -> None:
+        outcome = self.calls.attempt(ready)
+        if not ready.over:  # else nobody takes it out of the queue
+            give((ready, outcome))
+        del outcome  # it may hold an error, whose traceback leads to this frame
+
+    async def _carried(self, ready: Ready) -> object:
+        import asyncio
+
+        try:
+            return await self.calls.aattempt(ready)
+        except asyncio.CancelledError:  # a task that ends with it keeps it, and it by its traceback what ran
+            return Failed(Cancelled())
 
     def _finished(
         self, done: queue.SimpleQueue[tuple[Ready, object] | Nested | None], running: Running
@@ -357,6 +374,7 @@ class Performer:
             tasks = [task for away in running.values() if (task := away.stop()) is not None]
             if tasks:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            done.end()
 
     async def _alone(self, ready: Ready) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
@@ -376,6 +394,8 @@ class Performer:
         outcome: object = Failed(asyncio.CancelledError())
         try:
             outcome = await self.calls.aattempt(ready)
+        except asyncio.CancelledError:  # a task that ends with it keeps it, and it by its traceback what ran
+            pass
         finally:
             give((ready, outcome))  # a callback of the task would come one turn of the event loop later
 
@@ -403,14 +423,22 @@ class Performer:
 class _Ended:
     """The calls of a batch that have ended, for the run's task, which waits for them."""
 
-    __slots__ = ("_items", "_loop", "_waiter")
+    __slots__ = ("_items", "_loop", "_over", "_waiter")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._items: deque[tuple[Ready, object]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._over = False
+
+    def end(self) -> None:
+        """Keep nothing from now on: an error leads by its traceback to who gave it, and so back here."""
+        self._over = True
+        self._items.clear()
 
     def give(self, item: tuple[Ready, object]) -> None:
+        if self._over:
+            return
         self._items.append(item)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -293,6 +293,7 @@ class Run:
             future.cancel()
             if forget is not None:
                 forget()
+            del future  # it holds the error, and the error's traceback this frame
 
     async def _aask(self, call: ToolCall) -> Verdict | None:
         await self.keeper.settle()
@@ -405,9 +406,10 @@ async def _in_thread(job: Callable[[], T], *, unwanted: Callable[[T], object] | 
     import asyncio
 
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
+    waiting: list[asyncio.Future[T]] = [loop.create_future()]
 
     def give(value: Any, error: BaseException | None) -> None:
+        done = waiting.pop()  # it keeps the error, and the error by its traceback the frames below
         if done.done():
             drop(value, error)
         elif error is not None:
@@ -429,6 +431,7 @@ async def _in_thread(job: Callable[[], T], *, unwanted: Callable[[T], object] | 
             loop.call_soon_threadsafe(give, value, failed)
         except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
             drop(value, failed)
+        del failed
 
     threads.start(work)
-    return await done
+    return await waiting[0]

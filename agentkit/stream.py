@@ -6,6 +6,7 @@ yields from inside a task group or a time limit, and leaving early is one signal
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 from collections import deque
@@ -37,11 +38,30 @@ class _Ending(Generic[T]):
         self.error: BaseException | None = None
         self.closed = False
 
+    def failed(self, error: BaseException) -> None:
+        """The run ended with an error, caught by the caller, whose frame is taken off its traceback: it knows of us."""
+        if not self.closed:
+            self.error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+    def fail(self) -> None:
+        """Raise the error with which the run ended, if there is one and somebody wants it.
+
+        What is kept is a copy: the traceback of what is raised leads to whoever holds the stream, and it and all that
+        ran would stay until the next collection.
+        """
+        error = self.error
+        if error is None or self.closed:
+            return
+        self.error = _again(error)
+        try:
+            raise error
+        finally:
+            del error
+
     def read(self) -> Result[T]:
         if self.result is not None:
             return self.result
-        if self.error is not None and not self.closed:
-            raise self.error
+        self.fail()
         if self.closed:
             raise RunError(
                 "the stream was closed before the run ended; `.transcript` holds what was said", code="stream-closed"
@@ -49,6 +69,19 @@ class _Ending(Generic[T]):
         raise RunError(
             "the run has not ended: iterate the stream to its end before you ask for `.result`", code="stream-open"
         )
+
+
+def _again(error: BaseException) -> BaseException:
+    """A copy of an error, with its traceback so far; the error itself where its class cannot be copied."""
+    try:
+        again = copy.copy(error)
+    except Exception:
+        return error
+    if type(again) is not type(error):
+        return error
+    again.__cause__, again.__context__ = error.__cause__, error.__context__
+    again.__suppress_context__ = error.__suppress_context__
+    return again.with_traceback(error.__traceback__)
 
 
 class _Job:
@@ -70,8 +103,11 @@ class _Job:
             value, error = self.done.get()
         finally:
             forget()
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # in a local of its own traceback, it would keep the run alive until the next collection
         return value
 
 
@@ -158,14 +194,13 @@ class Stream(Generic[T]):
             if self._ending.closed:
                 raise StopIteration
             self._begun = True
-            threads.start(_runner(self._run, self._pipe, self._ending))
+            threads.start(_Runner(self._run, self._pipe, self._ending))
         while (item := self._pipe.items.get()) is not None:
             if not isinstance(item, _Job):
                 return item
             item.run()
         self._pipe.items.put(None)  # for whoever asks again
-        if self._ending.error is not None and not self._ending.closed:
-            raise self._ending.error
+        self._ending.fail()
         raise StopIteration
 
     def __aiter__(self) -> NoReturn:
@@ -178,20 +213,28 @@ class Stream(Generic[T]):
             self._pipe.stop.set()
 
 
-def _runner(run: Callable[[Pipe], Result[T]], pipe: Pipe, ending: _Ending[T]) -> Callable[[], None]:
-    def job() -> None:
+class _Runner(Generic[T]):
+    """The job of the thread behind a stream: it drives the run, and tells how it ended."""
+
+    def __init__(self, run: Callable[[Pipe], Result[T]], pipe: Pipe, ending: _Ending[T]) -> None:
+        self._run = run
+        self._pipe = pipe
+        self._ending: _Ending[T] | None = ending
+
+    def __call__(self) -> None:
+        pipe, ending = self._pipe, self._ending
+        assert ending is not None
         pipe.thread = threading.get_ident()
         try:
-            result = run(pipe)
+            result = self._run(pipe)
             ending.result = result
             pipe.items.put(Finished(result))
         except BaseException as error:
-            ending.error = error
+            ending.failed(error)
         finally:
             pipe.over.set()
             pipe.items.put(None)
-
-    return job
+            self._ending = ending = None  # an error leads to this frame, and must not lead from it back to itself
 
 
 class AsyncPipe:
@@ -302,8 +345,7 @@ class AsyncStream(Generic[T]):
             self._task = asyncio.get_running_loop().create_task(_arunner(self._run, pipe, self._ending))
         while not pipe.items:
             if pipe.over:
-                if self._ending.error is not None and not self._ending.closed:
-                    raise self._ending.error
+                self._ending.fail()
                 raise StopAsyncIteration
             pipe.waiter = self._task.get_loop().create_future()
             try:
@@ -331,11 +373,11 @@ async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: Async
         result = await run(pipe)
         ending.result = result
         pipe.items.append(Finished(result))
-    except asyncio.CancelledError as error:
-        ending.error = error
-        raise
-    except BaseException as error:  # also KeyboardInterrupt, which out of a task would end the event loop
-        ending.error = error  # raised to whoever iterates the stream
+    except BaseException as error:
+        # raised to whoever iterates the stream, and not here: KeyboardInterrupt out of a task would end the event loop,
+        # and a task keeps the CancelledError with which it ended
+        ending.failed(error)
     finally:
         pipe.over = True
         pipe.wake()
+        del ending  # an error leads to this frame, and must not lead from it back to itself

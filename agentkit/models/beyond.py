@@ -17,7 +17,7 @@ from agentkit.messages import Assistant, Message, User
 from agentkit.models import jsontext
 from agentkit.models.billing import priced
 from agentkit.models.continuing import beta_of, opening
-from agentkit.models.failures import error_in, shown
+from agentkit.models.failures import raise_error_in, shown
 from agentkit.models.limiter import Limiter
 from agentkit.models.request import Dialect, Request, Settings
 from agentkit.models.retry import Clock, Retries
@@ -258,9 +258,7 @@ def _beta(model: Asked) -> str:
 
 def _object(body: bytes, model: str) -> dict[str, Any]:
     data = jsontext.read(body)
-    failure = error_in(data, model=model)
-    if failure is not None:
-        raise failure
+    raise_error_in(data, model=model)
     if not isinstance(data, dict):
         raise ValueError("no JSON object")
     return cast("dict[str, Any]", data)
@@ -399,6 +397,8 @@ def _ask(model: Endpoint, ask: Ask[T]) -> T:
             return answer(ask, body, model.name)
         except ModelError as error:
             delay = _once_more(model, error, attempts)
+            if delay is None:
+                raise
         model.clock.sleep(delay)
 
 
@@ -414,6 +414,8 @@ async def _aask(model: Endpoint, ask: Ask[T]) -> T:
             return answer(ask, body, model.name)
         except ModelError as error:
             delay = _once_more(model, error, attempts)
+            if delay is None:
+                raise
         await model.clock.asleep(delay)
 
 
@@ -423,9 +425,8 @@ def _post_of(model: Endpoint, ask: Ask[Any]) -> Post:
     return Post(url=ask.url, headers=headers, body=ask.body, patience=model.patience, method=method)
 
 
-def _once_more(model: Endpoint, error: ModelError, attempts: int) -> float:
+def _once_more(model: Endpoint, error: ModelError, attempts: int) -> float | None:
+    """Seconds until the next attempt; `None` where there is none, and the caller raises the error."""
     error.model, error.attempts = model.name, attempts
     delay = model.retries.delay(error, attempts, model.clock.chance())
-    if delay is None:
-        raise error
-    return delay * pace()
+    return None if delay is None else delay * pace()

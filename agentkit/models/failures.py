@@ -94,6 +94,16 @@ def error_in(data: object, *, model: str) -> ModelError | None:
     return None if failure is None else _error(200, failure, model=model)
 
 
+def raise_error_in(data: object, *, model: str) -> None:
+    """Raise what `error_in` finds, if anything."""
+    error = error_in(data, model=model)
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # in a local of its own traceback, it would keep the run alive until the next collection
+
+
 def largest(messages: Sequence[Message], instructions: str | None = None) -> str:
     """Which message of a request is the largest and what its size is, as a sentence; `""` where there is none.
 

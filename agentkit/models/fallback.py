@@ -101,7 +101,8 @@ class Fallback:
             try:
                 return turn.answered(model.call(turn.request))
             except (ModelError, ConfigurationError) as error:
-                turn.failed(error)
+                if not turn.failed(error):
+                    raise
         raise AssertionError("the last failure is raised")
 
     async def acall(self, request: Request) -> Assistant:
@@ -111,7 +112,8 @@ class Fallback:
             try:
                 return turn.answered(await model.acall(turn.request))
             except (ModelError, ConfigurationError) as error:
-                turn.failed(error)
+                if not turn.failed(error):
+                    raise
         raise AssertionError("the last failure is raised")
 
 
@@ -127,7 +129,12 @@ class _Turn:
         self._shown = False
         self._sent = 0
         self._failed: list[str] = []
-        self.request = request if request.emit is None else replace(request, emit=self._watch)
+        self._request = request
+
+    @property
+    def request(self) -> Request:
+        """What the next model is asked; made anew, since what is shown of the reply leads back here."""
+        return self._request if self._emit is None else replace(self._request, emit=self._watch)
 
     def __iter__(self) -> Iterator[Model]:
         while self._left:
@@ -147,9 +154,9 @@ class _Turn:
         self._resting.back(self._now)
         return replace(message, attempts=(*self._failed, *message.attempts)) if self._failed else message
 
-    def failed(self, error: ModelError | ConfigurationError) -> None:
-        """Go on to the next model, or raise the error where there is none or none would help."""
-        request, model = self.request, self._models[self._now]
+    def failed(self, error: ModelError | ConfigurationError) -> bool:
+        """Whether to go on to the next model; else the caller raises the error, since no other model would help."""
+        request, model = self._request, self._models[self._now]
         if isinstance(error, ModelError):
             error.attempts += self._sent
             self._sent = error.attempts
@@ -160,7 +167,7 @@ class _Turn:
         if not self._left or late or shown_to_one_who_streams or not curable(error):
             if self._failed:
                 error.args = (f"{error} (before it failed: {'; '.join(self._failed)})",)
-            raise error
+            return False
         why = f"{type(error).__name__}: {error}"
         self._failed.append(f"`{model.name}` {why}")
         if self._emit is not None:
@@ -168,3 +175,4 @@ class _Turn:
             if self._shown:
                 self._emit(Restarted())
                 self._shown = False
+        return True

@@ -103,12 +103,13 @@ class HttpModel(Beyond):
             sending.order = self.resting.order()
         return sending.order[sending.moves % len(self.addresses)]
 
-    def _failed(self, sending: Sending, error: ModelError) -> float:
-        """Seconds until the next attempt, which goes to another address where this one is out; or raises the error."""
+    def _failed(self, sending: Sending, error: ModelError) -> float | None:
+        """Seconds until the next attempt, elsewhere if this address is out; `None`: the caller raises the error."""
         deadline = sending.request.deadline
         if elsewhere(error) and (deadline is None or time.monotonic() < deadline):
             self.resting.out(self._at(sending))
-        return sending.failed(error) * pace()
+        delay = sending.failed(error)
+        return None if delay is None else delay * pace()
 
     def _finish(self, sending: Sending) -> Assistant | None:
         self.resting.back(self._at(sending))
@@ -157,7 +158,7 @@ class HttpModel(Beyond):
 
     def _send(self, sending: Sending, request: Request) -> Assistant:
         while True:
-            delay = 0.0
+            delay: float | None = 0.0
             try:
                 address, limiter = self.addresses[self._at(sending)]
                 place = limiter.place(stop=request.stop, until=request.deadline, tell=sending.queued)
@@ -171,6 +172,8 @@ class HttpModel(Beyond):
                     return message
             except ModelError as error:
                 delay = self._failed(sending, error)
+                if delay is None:
+                    raise
             if request.stop is None:
                 self.clock.sleep(delay)
             elif request.stop.wait(delay):
@@ -185,7 +188,8 @@ class HttpModel(Beyond):
         import asyncio
 
         while True:
-            delay, shown = 0.0, False
+            shown = False
+            delay: float | None = 0.0
             try:
                 address, limiter = self.addresses[self._at(sending)]
                 place = limiter.aplace(until=request.deadline, tell=sending.queued)
@@ -202,4 +206,6 @@ class HttpModel(Beyond):
                     return message
             except ModelError as error:
                 delay = self._failed(sending, error)
+                if delay is None:
+                    raise
             await self.clock.asleep(delay)

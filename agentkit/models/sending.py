@@ -302,8 +302,14 @@ class Sending:
             self.request.emit(Continued(whole.continued + 1))
         return True
 
-    def failed(self, error: ModelError) -> float:
-        """Seconds to wait before the next attempt; raises `error` where there is none."""
+    def failed(self, error: ModelError) -> float | None:
+        """Seconds to wait before the next attempt; `None` where there is none, and the caller raises `error`.
+
+        It is not raised here: in a local of its own traceback, it would keep the run alive until the next collection.
+
+        Raises:
+            Truncated: The error keeps the rest of a cut answer from coming.
+        """
         lost = isinstance(error, ConnectionLost | TimedOut | Unreadable)
         self.bill.drop(lambda: self._came() if lost else None)
         error.model, error.attempts = self.manner.name, self.attempts
@@ -324,7 +330,7 @@ class Sending:
                 error.args = (f"{error} (after {self.attempts} attempts)",)
             if self.part is not None and not out_of_time:
                 raise self._unfinished(self.part, error) from error
-            raise error
+            return None
         self._tell(delay, f"{type(error).__name__}: {error}")
         return delay
 

@@ -70,7 +70,7 @@ class Misfit(Exception):
 
     def __init__(self, error: ValidationError, text: str | bytes) -> None:
         super().__init__()
-        self.error = error
+        self.error = error.with_traceback(None)  # else it keeps the frames that keep it
         self.text = text
 
 
@@ -108,7 +108,7 @@ def fit(validate: Validate, text: str | bytes) -> Fitted:
         try:
             return Fitted(validate(text, strict=True), text, counts)
         except ValidationError as again:
-            error = again
+            error = again.with_traceback(None)
     if any(_is_guess(one, data) for one in _kinds(error)):
         raise Misfit(error, text)
     try:

@@ -17,7 +17,7 @@ from agentkit.messages import Assistant, ToolCall, Usage, told_apart
 from agentkit.models import jsontext
 from agentkit.models.dialects.alike import Alike
 from agentkit.models.dialects.think import Thoughts
-from agentkit.models.failures import error_in, shown
+from agentkit.models.failures import error_in, raise_error_in, shown
 from agentkit.models.logprobs import read as read_logprobs
 from agentkit.models.sse import Events
 
@@ -285,8 +285,8 @@ class ChatDecoder:
             raise self._unreadable("an event that is no chunk of an answer", jsontext.write(chunk))
         fields = cast("dict[str, Any]", chunk)
         choices = fields.get("choices")
-        if (not choices or fields.get("error")) and (failure := error_in(fields, model=self._model)) is not None:
-            raise failure
+        if not choices or fields.get("error"):
+            raise_error_in(fields, model=self._model)
         choice = cast("list[object]", choices)[0] if type(choices) is list and choices else None
         if type(choice) is dict and self._chosen(choice := cast("dict[str, Any]", choice)):
             if type(choice.get("message")) is dict and not (self._text or self._calls or self._reasoning):
@@ -368,9 +368,8 @@ class ChatDecoder:
         if choice.get("logprobs") is not None:
             self._logprobs.append(choice["logprobs"])
         if chunk.get("error") or choice.get("error"):
-            failure = error_in(chunk, model=self._model) or error_in(choice, model=self._model)
-            if failure is not None:
-                raise failure
+            raise_error_in(chunk, model=self._model)
+            raise_error_in(choice, model=self._model)
         if reason and isinstance(reason, str) and self._finish is None:
             self._finish = reason
         if choice.get("usage") is not None:  # Moonshot's place

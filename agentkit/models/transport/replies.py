@@ -77,6 +77,8 @@ class _Reply:
         meant = explained(error, where, post.patience) if reason is None else ended(reason, post.patience, where)
         if meant is None:
             return
+        if error.__traceback__ is not None:  # aiohttp keeps its error, which must not lead to the request
+            error.__traceback__ = error.__traceback__.tb_next
         try:
             raise meant from (None if isinstance(meant, ConfigurationError) else error)
         finally:
