@@ -367,8 +367,6 @@ class AsyncStream(Generic[T]):
 
 
 async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: AsyncPipe, ending: _Ending[T]) -> None:
-    import asyncio
-
     try:
         result = await run(pipe)
         ending.result = result

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from agentkit.errors import ConnectionLost, ModelError, Unreadable
@@ -75,6 +74,7 @@ class ChatDecoder:
         "_events",
         "_finish",
         "_from_json",
+        "_growing",
         "_head",
         "_index",
         "_logprobs",
@@ -110,7 +110,9 @@ class ChatDecoder:
         self._usage: dict[str, Any] | None = None
         self._logprobs: list[object] = []  # of a stream, a piece with each token
         self._alike = Alike(self._from_json)
-        self._more: Callable[[str, list[Delta]], None] | None = None  # takes what a chunk like the last one brings
+        # takes what a chunk like the last one brings; a bound method would keep the decoder in a circle with itself
+        self._more: Callable[[ChatDecoder, str, list[Delta]], None] | None = None
+        self._growing: _Call | None = None  # the call whose arguments the last chunk made longer
         self._rest: list[Delta] = []  # what only the end brought
         self._tags = (
             None
@@ -220,7 +222,7 @@ class ChatDecoder:
         from_json, alike = self._from_json, self._alike.read
         for payload in payloads:
             if self._more is not None and (piece := alike(payload)):
-                self._more(piece, out)
+                self._more(self, piece, out)
                 continue
             self._more = None
             try:
@@ -257,14 +259,14 @@ class ChatDecoder:
 
     def _pattern(
         self, payload: bytes, delta: dict[str, Any], call: _Call | None
-    ) -> Callable[[str, list[Delta]], None] | None:
+    ) -> Callable[[ChatDecoder, str, list[Delta]], None] | None:
         """What takes the string in which chunks to come may differ from this one, of which one string counts."""
         if type(words := delta.get("content")) is str and words:
-            return self._add if self._alike.learn(payload, words, "content") else None
+            return ChatDecoder._add if self._alike.learn(payload, words, "content") else None
         if type(thought := delta.get("reasoning_content")) is str and thought:
-            return self._think if self._alike.learn(payload, thought, "reasoning_content") else None
+            return ChatDecoder._think if self._alike.learn(payload, thought, "reasoning_content") else None
         if call is not None and self._alike.learn(payload, call.pieces[-1], *_ARGUMENTS):
-            return partial(self._extend, call)
+            return ChatDecoder._extend
         return None
 
     def _odd_payload(self, payload: bytes) -> Any:
@@ -386,7 +388,9 @@ class ChatDecoder:
         if self._served is None:
             self._served = reply.get("model") or None
 
-    def _extend(self, call: _Call, piece: str, out: list[Delta]) -> None:
+    def _extend(self, piece: str, out: list[Delta]) -> None:
+        call = self._growing
+        assert call is not None
         call.pieces.append(piece)
         if self._deltas:
             out.append(CallDelta(call.index, "", "", piece))
@@ -400,7 +404,8 @@ class ChatDecoder:
             if type(piece) is str and not part.get("id") and not function.get("name"):
                 if not piece:
                     return None
-                self._extend(call, piece, out)
+                self._growing = call
+                self._extend(piece, out)
                 return call
         except (LookupError, TypeError, ValueError, AttributeError):  # the long way is for the others
             pass

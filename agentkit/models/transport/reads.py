@@ -53,6 +53,8 @@ class Reads:
             self._end = StopAsyncIteration()
         except Exception as failed:
             self._end = failed
+        finally:
+            del error  # an error in a local of its own traceback keeps all that ran alive until the next collection
 
     def __aiter__(self) -> Reads:
         return self
@@ -73,7 +75,7 @@ class Reads:
         try:
             raise end
         finally:
-            del end  # an error in a local of its own traceback keeps all that ran alive until the next collection
+            del end
 
     def _wait(self) -> Generator[Any, None, None]:
         """Wait for what the pump waits for, and let it go on."""
@@ -101,6 +103,8 @@ class Reads:
                 raise
         finally:
             self._pump.close()
+            self._end = StopAsyncIteration()
+            del ours
 
 
 @coroutine
