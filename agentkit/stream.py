@@ -238,24 +238,42 @@ class _Runner(Generic[T]):
 
 
 class AsyncPipe:
-    """What a task shares with its stream: a list of events and the one who waits for them."""
+    """What a task shares with its stream: a list of events and those who wait for them."""
 
-    __slots__ = ("items", "over", "waiter")
+    __slots__ = ("items", "over", "waiters")
 
     def __init__(self) -> None:
         self.items: deque[Event] = deque()
         self.over = False
-        self.waiter: asyncio.Future[None] | None = None
+        self.waiters: list[asyncio.Future[None]] = []
 
     def put(self, event: Event) -> None:
         """Give an event to whoever iterates the stream."""
         self.items.append(event)
-        self.wake()
+        if self.waiters:
+            self.wake()
+
+    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait to be woken."""
+        waiter = loop.create_future()
+        self.waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self.waiters:  # nobody woke it: the wait was given up
+                self.waiters.remove(waiter)
 
     def wake(self) -> None:
-        """Wake whoever waits for an event; it then looks for one, and whether the run is over."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        """Wake those who wait; they then look for an event, and whether the run is over."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def end(self, _: object = None) -> None:
+        """The run is over."""
+        self.over = True
+        self.wake()
 
 
 class AsyncStream(Generic[T]):
@@ -319,8 +337,9 @@ class AsyncStream(Generic[T]):
 
         self.close()
         task = self._task
-        if task is not None and task is not asyncio.current_task() and not task.done():
-            await asyncio.wait([task])
+        if task is not None and task is not asyncio.current_task():
+            while not task.done():
+                await self._pipe.wait(task.get_loop())
 
     async def __aenter__(self) -> AsyncStream[T]:
         return self
@@ -343,15 +362,12 @@ class AsyncStream(Generic[T]):
             import asyncio
 
             self._task = asyncio.get_running_loop().create_task(_arunner(self._run, pipe, self._ending))
+            self._task.add_done_callback(pipe.end)  # one that is cancelled before it begins says nothing by itself
         while not pipe.items:
             if pipe.over:
                 self._ending.fail()
                 raise StopAsyncIteration
-            pipe.waiter = self._task.get_loop().create_future()
-            try:
-                await pipe.waiter
-            finally:
-                pipe.waiter = None
+            await pipe.wait(self._task.get_loop())
         return pipe.items.popleft()
 
     def __iter__(self) -> NoReturn:
@@ -376,6 +392,5 @@ async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: Async
         # and a task keeps the CancelledError with which it ended
         ending.failed(error)
     finally:
-        pipe.over = True
-        pipe.wake()
+        pipe.end()
         del ending  # an error leads to this frame, and must not lead from it back to itself

@@ -167,7 +167,11 @@ class Sending:
         assert decoder is not None
         deltas = decoder.feed(chunk)
         if emit is not None:
-            if deltas:
+            if deltas and self.seam is None:
+                self.shown = True
+                for delta in deltas:
+                    emit(delta)
+            elif deltas:
                 self._show(deltas)
             elif not decoder.begun:  # a keep-alive: the endpoint has the request, and has not begun with it
                 emit(Queued(time.monotonic() - self.began))

@@ -50,6 +50,11 @@ class Events:
             chunk = chunk.removeprefix(_BOM)
         return self._split(chunk)
 
+    @property
+    def between(self) -> bool:
+        """Whether what comes next begins an event."""
+        return not (self._pieces or self._lines or self._cr or self._bom)
+
     def close(self) -> list[bytes]:
         """What is left when the stream has ended without its last blank line, which some endpoints leave out."""
         out = self._split(b"".join(self._pieces) + b"\n\n")

@@ -31,7 +31,7 @@ def taught(pattern="once"):
 
 @given(TEXTS, st.booleans())
 def test_a_chunk_like_the_pattern_is_read_whatever_its_string(text, ascii):
-    assert taught().read(written(text, ascii=ascii)) == text
+    assert taught().read(written(text, ascii=ascii)) == (text or None)
 
 
 @given(TEXTS, st.binary(max_size=3), st.data())
@@ -47,12 +47,32 @@ def test_whatever_is_read_is_what_the_whole_chunk_says(text, mark, data):
 
 def test_a_chunk_that_differs_elsewhere_is_not_read():
     alike = taught()
+    assert alike.read(written("")) is None
     assert alike.read(written("new", usage={"prompt_tokens": 1})) is None
     assert alike.read(written("new").replace(b'"x"', b'"y"')) is None
     assert alike.read(written(None)) is None
     assert alike.read(written(["new"])) is None
     assert alike.read(b"[DONE]") is None
     assert alike.read(b"") is None
+
+
+def test_an_event_that_comes_alone_is_read_without_its_frame():
+    event = b"data: " + written("new") + b"\n\n"
+    assert taught().alone(event) == "new"
+    for other in (
+        event[:-1],
+        event[1:],
+        b": alive\n\n" + event,
+        event + event,
+        event.replace(b"\n", b"\r\n"),
+        b"data: \n\n",
+    ):
+        assert taught().alone(other) is None
+
+
+def test_a_chunk_over_several_lines_is_no_pattern():
+    payload = written("once").replace(b",", b",\n")
+    assert not Alike(pydantic_core.from_json).learn(payload, "once", "content")
 
 
 def test_a_string_that_stands_elsewhere_in_the_chunk_is_no_pattern():

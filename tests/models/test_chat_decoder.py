@@ -590,10 +590,10 @@ RUNS = st.lists(st.one_of(*(st.lists(kind, max_size=4) for kind in KINDS)), max_
 
 @given(RUNS, st.sampled_from(["on", "always", "never"]))
 def test_chunks_that_are_alike_mean_what_they_mean_each_by_itself(runs, thinking):
-    def read(chunks):
+    def read(*reads):
         decoder = Chat().decoder(ModelRow(name="m", thinking=thinking), deltas=True)
         try:
-            shown = [*decoder.feed(stream(*chunks))]
+            shown = [delta for read in reads for delta in decoder.feed(read)]
             message = decoder.finish()
         except ModelError as error:
             return type(error)
@@ -603,7 +603,9 @@ def test_chunks_that_are_alike_mean_what_they_mean_each_by_itself(runs, thinking
         return replace(message, tool_calls=()), [(one.name, one.arguments) for one in message.tool_calls], shown
 
     alike = [chunk(delta) for run in runs for delta in run]
-    assert read(alike) == read([{**one, "created": at} for at, one in enumerate(alike)])
+    meant = read(stream(*({**one, "created": at} for at, one in enumerate(alike))))
+    assert read(stream(*alike)) == meant
+    assert read(*(stream(one, done=False) for one in alike), stream()) == meant
 
 
 @pytest.mark.parametrize("streamed", [False, True])

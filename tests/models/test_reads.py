@@ -34,6 +34,13 @@ async def pieces(script, log=None):
         raise
 
 
+async def all_of(reads):
+    whole = []
+    while read := await reads.read():
+        whole.append(read)
+    return whole
+
+
 async def turns(count):
     for _ in range(count):
         await asyncio.sleep(0)
@@ -50,14 +57,14 @@ def later():
 @on_a_loop
 async def test_what_comes_at_once_is_joined_but_for_the_first_after_a_wait():
     reads = Reads(pieces([b"a", b"b", b"c", later(), b"d", b"e"]))
-    assert [read async for read in reads] == [b"a", b"bc", b"d", b"e"]
+    assert await all_of(reads) == [b"a", b"bc", b"d", b"e"]
     await reads.aclose()
 
 
 @on_a_loop
 async def test_an_iterator_that_never_waits_is_handed_on_in_parts():
     reads = Reads(pieces([b"x"] * (2 * MOST + 1)))
-    assert [len(read) async for read in reads] == [1, MOST, MOST]
+    assert [len(read) for read in await all_of(reads)] == [1, MOST, MOST]
     await reads.aclose()
 
 
@@ -65,9 +72,8 @@ async def test_an_iterator_that_never_waits_is_handed_on_in_parts():
 def test_nothing_is_lost_or_moved(script):
     async def read():
         reads = Reads(pieces([step if isinstance(step, bytes) else turns(step) for step in script]))
-        whole = b"".join([read async for read in reads])
-        with pytest.raises(StopAsyncIteration):
-            await anext(reads)
+        whole = b"".join(await all_of(reads))
+        assert await reads.read() == b""
         await reads.aclose()
         return whole
 
@@ -77,11 +83,10 @@ def test_nothing_is_lost_or_moved(script):
 @on_a_loop
 async def test_pieces_come_before_the_error_behind_them_and_it_comes_once():
     reads = Reads(pieces([b"a", b"b", b"c", ValueError("broken")]))
-    assert [await anext(reads), await anext(reads)] == [b"a", b"bc"]
+    assert [await reads.read(), await reads.read()] == [b"a", b"bc"]
     with pytest.raises(ValueError, match="broken"):
-        await anext(reads)
-    with pytest.raises(StopAsyncIteration):
-        await anext(reads)
+        await reads.read()
+    assert await reads.read() == b""
     await reads.aclose()
 
 
@@ -89,8 +94,8 @@ async def test_pieces_come_before_the_error_behind_them_and_it_comes_once():
 async def test_who_is_cancelled_in_a_wait_cancels_what_is_waited_for():
     log, never = [], asyncio.get_running_loop().create_future()
     reads = Reads(pieces([b"a", b"b", never], log))
-    assert [await anext(reads), await anext(reads)] == [b"a", b"b"]  # the wait has begun behind the second
-    task = asyncio.create_task(reads.__anext__())
+    assert [await reads.read(), await reads.read()] == [b"a", b"b"]  # the wait has begun behind the second
+    task = asyncio.ensure_future(reads.read())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -104,7 +109,7 @@ async def test_who_is_cancelled_in_a_wait_cancels_what_is_waited_for():
 async def test_closing_ends_a_wait_that_has_begun():
     log, never = [], asyncio.get_running_loop().create_future()
     reads = Reads(pieces([b"a", b"b", never], log))
-    assert [await anext(reads), await anext(reads)] == [b"a", b"b"]
+    assert [await reads.read(), await reads.read()] == [b"a", b"b"]
     await reads.aclose()
     assert log == ["cancelled"]
     await reads.aclose()
@@ -114,7 +119,7 @@ async def test_closing_ends_a_wait_that_has_begun():
 async def test_closing_without_reading_and_between_two_pieces_is_quiet():
     await Reads(pieces([b"a"])).aclose()
     reads = Reads(pieces([b"a", b"b"]))
-    assert await anext(reads) == b"a"
+    assert await reads.read() == b"a"
     await reads.aclose()
 
 
@@ -129,7 +134,7 @@ async def test_who_is_cancelled_while_closing_hears_of_it():
             await asyncio.get_running_loop().create_future()
 
     reads = Reads(slow_to_go())
-    assert [await anext(reads), await anext(reads)] == [b"a", b"b"]
+    assert [await reads.read(), await reads.read()] == [b"a", b"b"]
     task = asyncio.create_task(reads.aclose())
     await asyncio.sleep(0)
     task.cancel()

@@ -41,12 +41,12 @@ class Alike:
         """
         quoted = b'"' + value.encode() + b'"'
         at = payload.find(quoted) if self._tries else -1
-        if at < 0:  # it may also be written with escapes: the next will do as well
+        if at < 0 or b"\n" in payload:  # it may also be written with escapes: the next will do as well
             return False
         self._tries -= 1
-        before, after = payload[:at], payload[at + len(quoted) :]
+        before, after = payload[: at + 1], payload[at + len(quoted) - 1 :]
         try:
-            found = self._from_json(before + b'"' + _PROBE.encode() + b'"' + after)
+            found = self._from_json(before + _PROBE.encode() + after)
             for key in ("choices", 0, "delta", *path):
                 found = found[key]
         except (ValueError, LookupError, TypeError):
@@ -58,11 +58,20 @@ class Alike:
         return True
 
     def read(self, payload: bytes) -> str | None:
-        """The string in which a chunk differs from the pattern; `None` where that may not be all."""
+        """The string in which a chunk differs from the pattern; `None` where that may not be all, or it is empty."""
         if not payload.startswith(self._before) or not payload.endswith(self._after):
             return None
+        inner = payload[self._from : self._to]
         try:
-            value = self._from_json(payload[self._from : self._to])
+            text = inner.decode()
+            if text.isprintable() and '"' not in text and "\\" not in text:  # it is written as it is
+                return text or None
+            return self._from_json(b'"' + inner + b'"')
         except ValueError:
             return None
-        return value if type(value) is str else None
+
+    def alone(self, event: bytes) -> str | None:
+        """The same, for the bytes of one server-sent event, where they are that and no more."""
+        if not event.startswith(b"data: ") or not event.endswith(b"\n\n"):
+            return None
+        return self.read(event[6:-2])

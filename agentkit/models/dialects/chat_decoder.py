@@ -130,9 +130,13 @@ class ChatDecoder:
             ModelError: The reply says that the endpoint failed.
         """
         out: list[Delta] = []
-        if self._events is not None:
-            self._read(self._events.feed(chunk), out)
-            self.begun = self._events.begun
+        events = self._events
+        if events is not None:
+            if self._more is not None and events.between and (piece := self._alike.alone(chunk)):
+                self._more(self, piece, out)  # of one that is sent by itself, the event need not be read either
+                return out
+            self._read(events.feed(chunk), out)
+            self.begun = events.begun
         elif self._body is None:
             chunk = (self._head + chunk).lstrip(_BLANKS)
             self._head = b""

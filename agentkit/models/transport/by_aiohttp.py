@@ -182,7 +182,7 @@ class _AiohttpReply(replies.AsyncReply):
         self._response = response = await self._side.respond(self._post, self._target, loop)
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
-        self._chunks = aiter(response.content.iter_any())  # all that one read of the socket brought
+        self._read = response.content.readany  # all that one read of the socket brought
 
     async def _close(self) -> None:
         connection = self._response.connection  # one that was read to its end has given it back before

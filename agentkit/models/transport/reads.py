@@ -18,23 +18,24 @@ _NOTHING: Any = object()
 
 
 class Reads:
-    """Iterates over what another iterator gives, joined; to be iterated by one task.
+    """Reads what an iterator gives; for one task at a time.
 
     The first piece after a wait is handed over alone, so that what comes by itself is not held up by the look for more.
     A wait that begins when there are pieces is left as it is until these were taken and more is asked for.
 
     Args:
-        pieces: The other iterator. It is not closed.
+        pieces: The iterator. It is not closed.
     """
 
-    __slots__ = ("_end", "_pieces", "_pump", "_waited", "_waits")
+    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits")
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces: list[bytes] = []
         self._pump: Coroutine[Any, None, None] = self._fill(pieces)
         self._waits: Any = _NOTHING  # what the pump waits for
         self._waited = True  # whether it has waited for the next piece
-        self._end: Exception | None = None  # what comes after the pieces
+        self._ended = False
+        self._error: Exception | None = None  # what comes behind the pieces
 
     async def _fill(self, pieces: AsyncIterator[bytes]) -> None:
         taken = self._pieces
@@ -50,32 +51,34 @@ class Reads:
         try:
             self._waits = self._pump.send(None) if error is None else self._pump.throw(error)
         except StopIteration:
-            self._end = StopAsyncIteration()
+            self._ended = True
         except Exception as failed:
-            self._end = failed
+            self._ended, self._error = True, failed
         finally:
-            del error  # an error in a local of its own traceback keeps all that ran alive until the next collection
-
-    def __aiter__(self) -> Reads:
-        return self
+            del error  # in a local of its own traceback, it keeps all that ran alive until the next collection
 
     @coroutine
-    def __anext__(self) -> Generator[Any, None, bytes]:
-        """The next bytes."""
-        while self._end is None and not self._pieces:
-            if self._waits is _NOTHING:
+    def read(self) -> Generator[Any, None, bytes]:
+        """The next bytes; none at the end."""
+        while True:
+            if self._pieces:
+                joined = b"".join(self._pieces)
+                self._pieces.clear()
+                if joined:
+                    return joined
+            elif self._ended:
+                break
+            elif self._waits is _NOTHING:
                 self._go_on()
             else:
                 yield from self._wait()
-        if self._pieces:
-            joined = b"".join(self._pieces)
-            self._pieces.clear()
-            return joined
-        end, self._end = self._end or StopAsyncIteration(), StopAsyncIteration()
+        error, self._error = self._error, None
+        if error is None:
+            return b""
         try:
-            raise end
+            raise error
         finally:
-            del end
+            del error
 
     def _wait(self) -> Generator[Any, None, None]:
         """Wait for what the pump waits for, and let it go on."""
@@ -103,7 +106,7 @@ class Reads:
                 raise
         finally:
             self._pump.close()
-            self._end = StopAsyncIteration()
+            self._ended = True
             del ours
 
 

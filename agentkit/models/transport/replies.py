@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -153,10 +153,11 @@ class SyncReply(_Reply):
 class AsyncReply(_Reply):
     """A request on an event loop; the libraries differ in how it is opened and closed."""
 
-    _chunks: AsyncIterator[bytes]
+    _read: Callable[[], Awaitable[bytes]]
+    """Waits for the next bytes; there are none at the end."""
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send, wait for the headers, and set `status`, `headers` and `_chunks`."""
+        """Send, wait for the headers, and set `status`, `headers` and `_read`."""
         raise NotImplementedError
 
     async def _close(self) -> None:
@@ -189,15 +190,16 @@ class AsyncReply(_Reply):
         self.watch.alive()
         self.watch.waiting = True
         try:
-            return await self._chunks.__anext__()
-        except StopAsyncIteration:
-            self._finished = True
-            raise
+            chunk = await self._read()
         except Exception as error:
             self._raise(error, self._guard.reason)
             raise
         finally:
             self.watch.waiting = False
+        if not chunk:
+            self._finished = True
+            raise StopAsyncIteration
+        return chunk
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -249,12 +251,14 @@ class HttpxAsyncReply(AsyncReply):
         self.status = response.status_code
         self.headers = response.headers
         pieces = response.aiter_bytes() if _compressed(response.headers) else aiter(response.stream)
-        self._chunks = self._reads = Reads(pieces)
+        self._reads = reads = Reads(pieces)
+        self._read = reads.read
 
     async def _close(self) -> None:
         await self._reads.aclose()
-        await self._response.aclose()
         line = self._line
+        if self._finished or line.home is None:
+            await self._response.aclose()
         if line.home is not None:
             await aclose_lines(line.home.give(line) if self._finished else [line])
 
