@@ -91,6 +91,60 @@ def test_an_async_stream_may_be_closed_from_another_thread_and_just_ends(transpo
         asyncio.run(scenario(server))
 
 
+def test_an_async_stream_that_is_closed_before_its_run_begins_just_ends():
+    async def scenario():
+        stream = Agent(Script(says("never"))).astream("go")
+        events = asyncio.create_task(anext(stream, None))
+        asyncio.get_running_loop().call_soon(stream.close)  # behind the first wait, and before the run's first step
+        assert await asyncio.wait_for(events, 10) is None
+        assert await asyncio.wait_for(anext(stream, None), 10) is None
+
+    asyncio.run(scenario())
+
+
+def test_whoever_gives_up_waiting_for_an_event_may_go_on_later():
+    async def scenario(server, go):
+        async with Agent(model(server)).astream("go") as stream:
+            seen = [await anext(stream) for _ in range(3)]
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(anext(stream), 0.01)
+            go.set()
+            seen += [one async for one in stream]
+        assert [one.text for one in seen if isinstance(one, TextDelta)] == ["late"]
+        assert stream.result.output == "late"
+
+    go = threading.Event()
+
+    def late(exchange):
+        assert go.wait(10)
+        exchange.reply(completion("late"))
+
+    with serving(late) as server:
+        asyncio.run(scenario(server, go))
+
+
+@transports
+def test_closing_an_async_stream_that_another_task_iterates_ends_both(transport):
+    async def scenario(server):
+        stream = Agent(model(server, transport=transport)).astream("go")
+        begun = asyncio.Event()
+
+        async def iterate():
+            async for one in stream:
+                if isinstance(one, TextDelta):
+                    begun.set()
+
+        task = asyncio.create_task(iterate())
+        await begun.wait()
+        await asyncio.wait_for(stream.aclose(), 10)
+        await asyncio.wait_for(task, 10)
+        assert await asyncio.to_thread(server.exchanges[0].left.wait, 10)
+
+    with serving(hang) as server:
+        asyncio.run(scenario(server))
+
+
 def test_a_stream_that_is_dropped_closes_its_socket():
     with serving(hang) as server:
         stream = Agent(model(server)).stream("go")
