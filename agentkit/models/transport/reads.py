@@ -106,7 +106,7 @@ class Reads:
                 raise
         finally:
             self._pump.close()
-            self._ended = True
+            self._ended, self._error = True, None
             del ours
 
 

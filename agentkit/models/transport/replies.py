@@ -256,9 +256,8 @@ class HttpxAsyncReply(AsyncReply):
 
     async def _close(self) -> None:
         await self._reads.aclose()
+        await self._response.aclose()
         line = self._line
-        if self._finished or line.home is None:
-            await self._response.aclose()
         if line.home is not None:
             await aclose_lines(line.home.give(line) if self._finished else [line])
 
