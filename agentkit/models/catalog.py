@@ -75,7 +75,7 @@ class _Providers(Mapping[str, Provider]):
 
 def _ours() -> str:
     """The text of `catalog.toml`, from wherever the package was loaded."""
-    loader: Any = __loader__  # `importlib.resources` would load zipfile, tempfile and shutil for it
+    loader: Any = __spec__.loader  # `importlib.resources` would load zipfile, tempfile and shutil for it
     data: bytes = loader.get_data(os.path.join(os.path.dirname(__file__), _NAME))
     return data.decode()
 
