@@ -23,43 +23,51 @@ class Alike:
         from_json: Reads JSON, strictly.
     """
 
-    __slots__ = ("_after", "_before", "_from", "_from_json", "_to", "_tries")
+    __slots__ = ("_after", "_before", "_from", "_from_json", "_known", "_proposed", "_to", "_tries")
 
     def __init__(self, from_json: Callable[[bytes], Any]) -> None:
         self._from_json = from_json
+        self._proposed: tuple[bytes, str, tuple[str | int, ...]] | None = None
+        self._known = False  # whether there is a pattern
         self._before = self._after = b""
         self._from = self._to = 0
         self._tries = TRIES  # where the rest changes too, say with a number that goes up, a pattern is for nothing
 
-    def learn(self, payload: bytes, value: str, *path: str | int) -> bool:
-        """Take a chunk for the pattern, if what differs can be found in it.
+    def propose(self, payload: bytes, value: str, *path: str | int) -> bool:
+        """Take a chunk for the pattern; `False` where that has been in vain too often.
+
+        It is looked at when the next chunk comes, so that the first words of a reply do not wait for that.
 
         Args:
             payload: The chunk.
             value: The string in which the chunks to come differ from it.
             path: Where it stands: the keys and positions that lead to it from the delta of the first choice.
         """
+        self._proposed = (payload, value, path)
+        return self._tries > 0
+
+    def _learn(self, payload: bytes, value: str, path: tuple[str | int, ...]) -> bool:
+        """Find the string in the chunk; whether it could be found."""
         quoted = b'"' + value.encode() + b'"'
-        at = payload.find(quoted) if self._tries else -1
+        at = payload.find(quoted)
         if at < 0 or b"\n" in payload:  # it may also be written with escapes: the next will do as well
             return False
         self._tries -= 1
-        before, after = payload[: at + 1], payload[at + len(quoted) - 1 :]
+        self._before, self._after = before, after = payload[: at + 1], payload[at + len(quoted) - 1 :]
+        self._from, self._to = len(before), -len(after)
         try:
             found = self._from_json(before + _PROBE.encode() + after)
             for key in ("choices", 0, "delta", *path):
                 found = found[key]
         except (ValueError, LookupError, TypeError):
             return False
-        if found != _PROBE or value == _PROBE:
-            return False
-        self._before, self._after = before, after
-        self._from, self._to = len(before), -len(after)
-        return True
+        return found == _PROBE and value != _PROBE
 
     def read(self, payload: bytes) -> str | None:
         """The string in which a chunk differs from the pattern; `None` where that may not be all, or it is empty."""
-        if not payload.startswith(self._before) or not payload.endswith(self._after):
+        if self._proposed is not None:
+            self._known, self._proposed = self._learn(*self._proposed), None
+        if not self._known or not payload.startswith(self._before) or not payload.endswith(self._after):
             return None
         inner = payload[self._from : self._to]
         try:

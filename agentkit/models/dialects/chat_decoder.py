@@ -266,10 +266,10 @@ class ChatDecoder:
     ) -> Callable[[ChatDecoder, str, list[Delta]], None] | None:
         """What takes the string in which chunks to come may differ from this one, of which one string counts."""
         if type(words := delta.get("content")) is str and words:
-            return ChatDecoder._add if self._alike.learn(payload, words, "content") else None
+            return ChatDecoder._add if self._alike.propose(payload, words, "content") else None
         if type(thought := delta.get("reasoning_content")) is str and thought:
-            return ChatDecoder._think if self._alike.learn(payload, thought, "reasoning_content") else None
-        if call is not None and self._alike.learn(payload, call.pieces[-1], *_ARGUMENTS):
+            return ChatDecoder._think if self._alike.propose(payload, thought, "reasoning_content") else None
+        if call is not None and self._alike.propose(payload, call.pieces[-1], *_ARGUMENTS):
             return ChatDecoder._extend
         return None
 
@@ -320,7 +320,10 @@ class ChatDecoder:
 
     def _add(self, words: object, out: list[Delta]) -> None:
         """Take text; nearly always a piece of the answer that is to be told as it is."""
-        if type(words) is str and (self._tags is None or self._tags.passes(words)):
+        tags = self._tags
+        if type(words) is str and (tags is None or tags.passes(words)):
+            if tags is not None and tags.over:
+                self._tags = None
             self._text.append(words)
             if self._deltas:
                 out.append(TextDelta(words))
