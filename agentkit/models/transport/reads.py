@@ -25,16 +25,19 @@ class Reads:
 
     Args:
         pieces: The iterator. It is not closed.
+
+    Attributes:
+        failed: Whether the iterator ended with an error, or was cancelled in a wait.
     """
 
-    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits")
+    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits", "failed")
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces: list[bytes] = []
         self._pump: Coroutine[Any, None, None] = self._fill(pieces)
         self._waits: Any = _NOTHING  # what the pump waits for
         self._waited = True  # whether it has waited for the next piece
-        self._ended = False
+        self._ended = self.failed = False
         self._error: Exception | None = None  # what comes behind the pieces
 
     async def _fill(self, pieces: AsyncIterator[bytes]) -> None:
@@ -52,8 +55,11 @@ class Reads:
             self._waits = self._pump.send(None) if error is None else self._pump.throw(error)
         except StopIteration:
             self._ended = True
-        except Exception as failed:
-            self._ended, self._error = True, failed
+        except BaseException as failed:
+            self._ended = self.failed = True
+            if not isinstance(failed, Exception):
+                raise
+            self._error = failed
         finally:
             del error  # in a local of its own traceback, it keeps all that ran alive until the next collection
 

@@ -256,8 +256,10 @@ class HttpxAsyncReply(AsyncReply):
 
     async def _close(self) -> None:
         await self._reads.aclose()
-        await self._response.aclose()
         line = self._line
+        if self._reads.failed and line.home is not None:  # httpcore closes a connection on which a read fails
+            return
+        await self._response.aclose()
         if line.home is not None:
             await aclose_lines(line.home.give(line) if self._finished else [line])
 
