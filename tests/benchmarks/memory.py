@@ -66,9 +66,10 @@ def main(arguments: list[str]) -> int:
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             found[loop.name] = json.loads(done.stdout)
     by_hand = found[LOOPS[0].name]["peak"]
-    sys.stdout.write(f"{runs} runs at once, bytes a run\n{'':18}{'peak':>10}{'ratio':>8}{'left':>10}\n")
+    sys.stdout.write(f"| bytes a run, {runs} at once | at the peak | ratio | left |\n| --- | ---: | ---: | ---: |\n")
     for name, one in found.items():
-        sys.stdout.write(f"{name:18}{one['peak']:10,.0f}{one['peak'] / by_hand:8.2f}{one['left']:10,.0f}\n")
+        peak, left = one["peak"], one["left"]
+        sys.stdout.write(f"| {name} | {peak:,.0f} | {peak / by_hand:.2f} | {left:,.0f} |\n")
     return int(any(found[name]["peak"] / by_hand > limit for name, limit in LIMITS.items()))
 
 
