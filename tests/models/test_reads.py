@@ -138,7 +138,7 @@ async def test_who_is_cancelled_while_closing_hears_of_it():
 
     reads = Reads(slow_to_go())
     assert [await reads.read(), await reads.read()] == [b"a", b"b"]
-    task = asyncio.create_task(reads.aclose())
+    task = asyncio.ensure_future(reads.aclose())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -18,7 +18,7 @@ _NOTHING: Any = object()
 
 
 class Reads:
-    """Reads what an iterator gives; for one task at a time.
+    """Reads what an iterator gives, all in one task: a wait that has begun may hold something that belongs to it.
 
     The first piece after a wait is handed over alone, so that what comes by itself is not held up by the look for more.
     A wait that begins when there are pieces is left as it is until these were taken and more is asked for.
