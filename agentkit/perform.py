@@ -398,6 +398,7 @@ class Performer:
             pass
         finally:
             give((ready, outcome))  # a callback of the task would come one turn of the event loop later
+            del outcome  # it may hold an error, whose traceback leads to this frame
 
     def _astart(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> _Away:
         """Let a call begin."""
