@@ -171,7 +171,7 @@ class Run:
     approve: Approver | None = None
     loaded: int = 0
     mended: Sequence[str] = ()
-    _asked: dict[tuple[int, str], None] = field(default_factory=dict[tuple[int, str], None])
+    _asked: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
 
     def drive(self) -> Result[Any]:
         """Run to the end in the calling thread."""
@@ -257,7 +257,7 @@ class Run:
             return []
         step = self.transcript.steps
         calls = [call for call in self.transcript.waiting if (step, call.id) not in self._asked]
-        self._asked.update(dict.fromkeys((step, call.id) for call in calls))
+        self._asked.update((step, call.id) for call in calls)
         return calls
 
     def _ask_all(self) -> bool:

@@ -88,9 +88,9 @@ class Transcript(Sequence[Entry]):
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries: list[Entry] = []
         self._open: dict[str, ToolCall] = {}
-        self._waiting: dict[str, None] = {}  # an empty set takes 216 bytes in each of many runs, a dict 64
-        self._begun: dict[str, None] = {}
-        self.allowed: dict[str, None] = {}
+        self._waiting: set[str] = set()
+        self._begun: set[str] = set()
+        self.allowed: set[str] = set()
         self.verdicts: dict[str, Mapping[str, Any]] = {}
         self.last: Message | None = None
         self.final = False
@@ -164,15 +164,15 @@ class Transcript(Sequence[Entry]):
         elif note.kind == HANDOVER:
             self.handed = str(note.data.get("agent"))
         elif note.kind == WAITING:
-            self._waiting[str(note.data.get("call"))] = None
+            self._waiting.add(str(note.data.get("call")))
         elif note.kind == VERDICT:
             call = str(note.data.get("call"))
-            self._waiting.pop(call, None)
+            self._waiting.discard(call)
             self.verdicts[call] = note.data
             if "always" in note.data:
-                self.allowed[str(note.data["always"])] = None
+                self.allowed.add(str(note.data["always"]))
         elif note.kind == BEGUN:
-            self._begun.update(dict.fromkeys(map(str, note.data.get("calls", ()))))
+            self._begun.update(map(str, note.data.get("calls", ())))
 
     def _count_repeat(self, call: ToolCall, answer: ToolMessage) -> None:
         key = (call.name, call.arguments, answer.text, answer.ok)

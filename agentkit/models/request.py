@@ -111,7 +111,7 @@ class Request:
     stream: bool = False
     restart: bool = False
     emit: Emit | None = None
-    warned: dict[str, None] = field(default_factory=dict[str, None])
+    warned: set[str] = field(default_factory=set[str])
     encoders: dict[Any, Encoder] = field(default_factory=dict[Any, "Encoder"])
     stop: Stop | None = None
     deadline: float | None = None
@@ -120,7 +120,7 @@ class Request:
     def warn(self, text: str) -> None:
         """Tell the onlooker, once in a run, that something is not as it was asked for."""
         if self.emit is not None and text not in self.warned:
-            self.warned[text] = None
+            self.warned.add(text)
             self.emit(Warned(text))
 
 

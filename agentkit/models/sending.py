@@ -88,7 +88,7 @@ class Sending:
         self.began = 0.0
         self.until = request.deadline  # when there is no more time for the answer, with all that it takes to get it
         self.spent = Usage()
-        self.repeated: dict[str, None] = {}
+        self.repeated: set[str] = set()
         self.kept = ""  # what was said beside calls that could not be read
         self.part: Assistant | None = None  # what came of an answer that was cut and is gone on with
         self.seam: Seam | None = None
@@ -271,7 +271,7 @@ class Sending:
         """Whether the reply may be asked for once more for this reason; tells the onlooker."""
         if why in self.repeated or not self._may_repeat():
             return False
-        self.repeated[why] = None
+        self.repeated.add(why)
         self._tell(0.0, f"the reply was {why}")
         return True
 
@@ -324,7 +324,7 @@ class Sending:
             return 0.0
         delay = self.manner.retries.delay(error, self.attempts - self.before, self.manner.chance())
         if isinstance(error, Unreadable) and "unreadable" not in self.repeated:
-            self.repeated["unreadable"] = None
+            self.repeated.add("unreadable")
             delay = self.manner.retries.first
         until = self.until
         late = delay is not None and until is not None and time.monotonic() + delay >= until
