@@ -19,7 +19,7 @@ from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, Too
 from agentkit.frozen import frozen
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
-from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, bind, failure, unknown
+from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, failure, unknown
 from agentkit.transcript import WAITING, Transcript
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Calls:
         try:
             if verdict and "arguments" in verdict:
                 call, complete = replace(call, arguments=json.dumps(verdict["arguments"])), True
-            return Ready(call, tool, bind(tool, call, complete=complete))
+            return Ready(call, tool, Bound(tool, call.arguments, complete=complete))
         except ArgumentsInvalid as error:
             return failure(call, error).message
         except Exception as error:  # a validator of the tool's own types has a defect

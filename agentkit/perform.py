@@ -330,10 +330,11 @@ class Performer:
                 review = self.output.areview(self.request.transcript, self.calls.context)
                 self._take_answer(await self._in_time(review), say)
 
-    async def _in_time(self, work: Awaitable[Any]) -> Any:
+    def _in_time(self, work: Awaitable[Any]) -> Awaitable[Any]:
         seconds = self.seconds_left()
-        if seconds is None:
-            return await work
+        return work if seconds is None else self._within(seconds, work)
+
+    async def _within(self, seconds: float, work: Awaitable[Any]) -> Any:
         import asyncio
 
         scope = asyncio.timeout(seconds)

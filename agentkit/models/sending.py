@@ -122,7 +122,7 @@ class Sending:
     def begin(self) -> Patience:
         """The next attempt begins; how long it may take."""
         self.decoder = None
-        sent = self.bill.open(self.body, self.row, self._room(), thinks=self.thinks)
+        sent = self.bill.open(self.body, self.row, self._room, thinks=self.thinks)
         if sent is None:
             raise self._out_of_money(self.part)
         self.sent = sent

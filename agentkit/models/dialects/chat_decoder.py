@@ -518,7 +518,8 @@ class ChatDecoder:
         if content := message.get("content"):
             self._say(content, out)
         for part in self._listed(message.get("tool_calls") or []):
-            call = self._open()
+            call = _Call(len(self._calls))
+            self._calls.append(call)
             call.id, call.name, piece, call.opened = self._fields(part)
             call.pieces.append(piece)
             if self._deltas:
