@@ -227,11 +227,16 @@ class Calls:
         finally:
             no_longer_under(token)
 
-    async def aattempt(self, ready: Ready) -> object:
-        """Await an async function, again where its `retries` allow; the value, or `Failed`."""
+    async def aattempt(self, ready: Ready, loop: asyncio.AbstractEventLoop | None = None) -> object:
+        """Await an async function, again where its `retries` allow; the value, or `Failed`.
+
+        Args:
+            ready: The call.
+            loop: The running event loop, where it is at hand: to look for it takes a call of the system.
+        """
         import asyncio
 
-        ready.task = asyncio.current_task()  # first, since `leave` looks for it last
+        ready.task = asyncio.current_task(loop)  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
         number = 1

@@ -352,11 +352,11 @@ class Performer:
         # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
         # end the event loop
         self.calls.nested = self.request.emit
+        loop = asyncio.get_running_loop()
         if len(batch) == 1 and (alone := batch[0]).tool.is_async and alone.tool.timeout is None:
             self.calls.begin(alone)
-            self.calls.close(alone, await self._alone(alone), say)
+            self.calls.close(alone, await self._alone(alone, loop), say)
             return
-        loop = asyncio.get_running_loop()
         done = _Ended(loop)
         waiting, running = deque(batch), dict[str, _Away]()
         try:
@@ -377,24 +377,24 @@ class Performer:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
             done.end()
 
-    async def _alone(self, ready: Ready) -> object:
+    async def _alone(self, ready: Ready, loop: asyncio.AbstractEventLoop) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
         import asyncio
 
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)
         assert task is not None
         before = task.cancelling()
-        outcome = await self.calls.aattempt(ready)
+        outcome = await self.calls.aattempt(ready, loop)
         if task.cancelling() > before:  # the tool has swallowed what was meant for the run
             raise asyncio.CancelledError
         return outcome
 
-    async def _carry(self, ready: Ready, give: Give) -> None:
+    async def _carry(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> None:
         import asyncio
 
         outcome: object = Failed(asyncio.CancelledError())
         try:
-            outcome = await self.calls.aattempt(ready)
+            outcome = await self.calls.aattempt(ready, loop)
         except asyncio.CancelledError:  # a task that ends with it keeps it, and it by its traceback what ran
             pass
         finally:
@@ -405,7 +405,7 @@ class Performer:
         """Let a call begin."""
         task: asyncio.Task[None] | None = None
         if ready.tool.is_async:
-            task = loop.create_task(self._carry(ready, give))
+            task = loop.create_task(self._carry(ready, give, loop))
         else:
 
             def hand_over(outcome: object) -> None:
