@@ -104,6 +104,38 @@ def test_keep_alives_for_ever_are_left_when_the_answers_time_is_over(way, transp
     assert [one.role for one in caught.value.transcript.messages()] == ["user"]
 
 
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp", "brought"])
+@pytest.mark.parametrize("turns", range(8))
+def test_a_run_that_is_cancelled_again_while_it_is_being_cancelled_leaves_no_socket_open(turns, transport):
+    """As when two limits pass at the same time: the second meets the first wherever that has come to."""
+
+    async def cancelled_twice(carrier):
+        begun = asyncio.Event()
+        model = open_model("openai:m", base_url=server.url, api_key="k", transport=carrier)
+        task = asyncio.create_task(Agent(model).arun("go", on_event=lambda event: begun.set()))
+        await begun.wait()
+        while not server.exchanges:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # into the body
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(server.exchanges[0].left.wait, LONG / 2)
+
+    async def main():
+        if transport != "brought":
+            await cancelled_twice(transport)
+            return
+        async with httpx.AsyncClient() as client:
+            await cancelled_twice(client)
+
+    with serving(keeps_alive("text/event-stream", b": keep-alive\n\n")) as server:
+        asyncio.run(main())
+
+
 @every_way
 def test_keep_alives_for_ever_are_left_when_the_runs_time_is_over(way, transport):
     def make(carrier):

@@ -25,19 +25,16 @@ class Reads:
 
     Args:
         pieces: The iterator. It is not closed.
-
-    Attributes:
-        failed: Whether the iterator ended with an error, or was cancelled in a wait.
     """
 
-    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits", "failed")
+    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits")
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces: list[bytes] = []
         self._pump: Coroutine[Any, None, None] = self._fill(pieces)
         self._waits: Any = _NOTHING  # what the pump waits for
         self._waited = True  # whether it has waited for the next piece
-        self._ended = self.failed = False
+        self._ended = False
         self._error: Exception | None = None  # what comes behind the pieces
 
     async def _fill(self, pieces: AsyncIterator[bytes]) -> None:
@@ -56,7 +53,7 @@ class Reads:
         except StopIteration:
             self._ended = True
         except BaseException as failed:
-            self._ended = self.failed = True
+            self._ended = True
             if not isinstance(failed, Exception):
                 raise
             self._error = failed

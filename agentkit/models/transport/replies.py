@@ -255,13 +255,26 @@ class HttpxAsyncReply(AsyncReply):
         self._read = reads.read
 
     async def _close(self) -> None:
-        await self._reads.aclose()
+        # each step whatever becomes of the one before: httpcore closes a connection on which a read fails, but not to
+        # the end where it is cancelled again meanwhile, as by two limits that pass at the same time
         line = self._line
-        if self._reads.failed and line.home is not None:  # httpcore closes a connection on which a read fails
-            return
-        await self._response.aclose()
-        if line.home is not None:
-            await aclose_lines(line.home.give(line) if self._finished else [line])
+        try:
+            await self._reads.aclose()
+        finally:
+            try:
+                await self._response.aclose()
+            finally:
+                if line.home is not None:
+                    await aclose_lines(line.home.give(line) if self._finished else [line])
+                elif not self._finished:
+                    await self._aclose_stream()
+
+    async def _aclose_stream(self) -> None:
+        """Close what the reply of a client that was brought came by, unless others come by it too."""
+        extensions = self._response.extensions
+        stream = extensions.get("network_stream")
+        if stream is not None and extensions.get("http_version") != b"HTTP/2":
+            await stream.aclose()
 
 
 class _Connecting:
