@@ -110,13 +110,15 @@ def test_a_run_that_is_cancelled_again_while_it_is_being_cancelled_leaves_no_soc
     """As when two limits pass at the same time: the second meets the first wherever that has come to."""
 
     async def cancelled_twice(carrier):
-        begun = asyncio.Event()
+        waits = asyncio.Event()
         model = open_model("openai:m", base_url=server.url, api_key="k", transport=carrier)
-        task = asyncio.create_task(Agent(model).arun("go", on_event=lambda event: begun.set()))
-        await begun.wait()
-        while not server.exchanges:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)  # into the body
+
+        def look(event):
+            if isinstance(event, Queued):  # a keep-alive has come: the run is in the body
+                waits.set()
+
+        task = asyncio.create_task(Agent(model).arun("go", on_event=look))
+        await waits.wait()
         task.cancel()
         for _ in range(turns):
             await asyncio.sleep(0)
