@@ -18,7 +18,7 @@ from agentkit.models.transport import Patience
 from agentkit.simulator import Simulator
 from agentkit.simulator.server import running
 
-SHORT, LONG = 0.4, 20.0
+SHORT, LONG = 1.0, 20.0
 WAYS = [
     ("run", "httpx"),
     ("run", "brought"),
