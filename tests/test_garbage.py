@@ -30,7 +30,11 @@ from agentkit.simulator.brains import Call, Plan
 from agentkit.simulator.server import running
 from agentkit.testing.simulated import Sim
 
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.usefixtures("alone")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.usefixtures("alone"),
+    pytest.mark.slow,  # minutes of two cores
+]
 
 HERE = os.path.dirname(agentkit.__file__)
 BESIDE = tuple(os.path.join(HERE, name) for name in ("simulator", "testing", "cli"))

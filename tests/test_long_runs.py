@@ -16,6 +16,8 @@ from benchmarks.endpoint import endpoint
 from agentkit import Agent, Limits, aclose, close, tool
 from agentkit.models import open_model
 
+pytestmark = pytest.mark.slow  # a minute of processor time
+
 ROUNDS = 200
 RESULT = 5_000
 OVERHEAD = 2_500  # bytes a round that are not text: messages, counts, and what a transport remembers
