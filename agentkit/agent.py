@@ -209,8 +209,6 @@ class Agent(Generic[OutputT]):
             on_event=on_event,
             approve=approve,
         )
-        if session is None:  # nothing to hold: the generator that would say so takes a fiftieth of a run's memory
-            return await self._prepare(asked, Transcript()).adrive()
         async with aheld(session) as taken:
             return await self._prepare(asked, Transcript(), taken).adrive()
 

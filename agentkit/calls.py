@@ -19,7 +19,7 @@ from agentkit.events import CallTools, Emit, Nested, Repaired, ToolFinished, Too
 from agentkit.frozen import frozen
 from agentkit.loop import Say
 from agentkit.messages import Assistant, Note, ToolCall, ToolMessage
-from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, failure, unknown
+from agentkit.tools import ArgumentsInvalid, Bound, Context, Told, Tool, answer, bind, failure, unknown
 from agentkit.transcript import WAITING, Transcript
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Ready:
         call: The call.
         tool: Its tool.
         bound: The checked arguments.
-        began: When its function began, by the monotonic clock; 0 where nobody looks.
+        began: When its function began, by the monotonic clock.
         over: Whether nobody waits for it any more: what goes on makes no further attempt.
         task: In which its async function runs, once it does.
         serial: Its number in this process.
@@ -150,15 +150,15 @@ class Calls:
         tool = self.tools.get(call.name)
         if tool is None:
             return unknown(call, list(self.tools))
-        if verdict := self.transcript.verdicts.get(call.id):
-            if "answer" in verdict:
-                return ToolMessage(call.id, call.name, str(verdict["answer"]))
-            if verdict.get("approved") is False:
-                return denied(call, str(verdict.get("reason", "")))
+        verdict = self.transcript.verdicts.get(call.id, {})
+        if "answer" in verdict:
+            return ToolMessage(call.id, call.name, str(verdict["answer"]))
+        if verdict.get("approved") is False:
+            return denied(call, str(verdict.get("reason", "")))
         try:
-            if verdict and "arguments" in verdict:
+            if "arguments" in verdict:
                 call, complete = replace(call, arguments=json.dumps(verdict["arguments"])), True
-            return Ready(call, tool, Bound(tool, call.arguments, complete=complete))
+            return Ready(call, tool, bind(tool, call, complete=complete))
         except ArgumentsInvalid as error:
             return failure(call, error).message
         except Exception as error:  # a validator of the tool's own types has a defect
@@ -168,10 +168,8 @@ class Calls:
     def needs_verdict(self, ready: Ready) -> bool:
         """Whether the call must not be run before somebody has said so."""
         approval = ready.tool.approval
-        if not approval:
-            return False
         transcript = self.transcript
-        if ready.call.id in transcript.verdicts or ready.call.name in transcript.allowed:
+        if not approval or ready.call.id in transcript.verdicts or ready.call.name in transcript.allowed:
             return False
         if approval is True:
             return True
@@ -183,8 +181,8 @@ class Calls:
 
     def begin(self, ready: Ready) -> None:
         """Start the call's clock, and show that its function begins."""
+        ready.began = time.monotonic()
         if self.show is not None:
-            ready.began = time.monotonic()
             if ready.bound.repairs:
                 self.show(Repaired(ready.call, ready.bound.repairs))
             self.show(ToolStarted(ready.call))
@@ -192,10 +190,7 @@ class Calls:
     def _answered_beside(self, batch: list[Ready], say: Say) -> list[Ready]:
         """Tell what is known of these calls without running their tools; the calls that are left to run."""
         known: dict[int, Told] = {}
-        there = onlookers()
-        if not there:
-            return batch
-        for onlooker in reversed(there):
+        for onlooker in reversed(onlookers()):
             known |= onlooker.answers([self._called(one) for one in batch if one.serial not in known])
         if not known:
             return batch
@@ -256,7 +251,7 @@ class Calls:
             ready.task = None
 
     def _context(self, ready: Ready, number: int) -> Context[Any] | None:
-        return self.context(ready.call, number) if ready.bound.wants_context else None
+        return self.context(ready.call, number) if ready.tool.wants_context else None
 
     def context(self, call: ToolCall | None = None, attempt: int = 1) -> Context[Any]:
         """What a tool may know of the run, for its parameter annotated `Context`; without a call, what a group may."""

@@ -104,19 +104,17 @@ def decide(transcript: Transcript, limits: Limits) -> Effect | None:
             "there is nothing to answer: give a prompt, or a history that holds a message", code="no-prompt"
         )
     if calls := transcript.open_calls:
-        if not isinstance(last, (Assistant, ToolMessage)):
+        if not isinstance(last, Assistant | ToolMessage):
             return CallTools(calls, interrupted=True)
         if not (ready := transcript.ready_calls):
             return None
-        if limits.tool_calls is not None:
-            _check("tool_calls", transcript.tool_calls + len(ready) - 1, limits.tool_calls, transcript)
+        _check("tool_calls", transcript.tool_calls + len(ready) - 1, limits.tool_calls, transcript)
         return CallTools(ready)
     if transcript.final or isinstance(last, Assistant):
         return Review()
     _check("steps", transcript.steps, limits.steps, transcript)
     _check("repeats", transcript.repeats, limits.repeats, transcript)
-    if limits.tokens is not None:
-        _check("tokens", transcript.usage.total_tokens, limits.tokens, transcript)
+    _check("tokens", transcript.usage.total_tokens, limits.tokens, transcript)
     if (money := limits.money) is not None:
         _check_cost(money, limits, transcript)
     return CallModel()

@@ -96,11 +96,9 @@ class Performer:
 
     def _begin(self, effect: Effect, say: Say) -> None:
         """Before an effect: see that there is time for it, and who carries it out."""
-        if self.request.deadline is not None and self.seconds_left() == 0 and not isinstance(effect, Review):
+        if self.seconds_left() == 0 and not isinstance(effect, Review):
             raise self.out_of_time()
-        if not self.orders.handovers or not isinstance(effect, CallModel):
-            return
-        if (after := self.orders.successor(self.request.transcript)) is not None:
+        if isinstance(effect, CallModel) and (after := self.orders.successor(self.request.transcript)) is not None:
             orders = after.take()
             say(Note(HANDOVER, {"agent": orders.agent, "model": orders.model.name}))
             self.take(orders, self.request)
@@ -357,15 +355,20 @@ class Performer:
             self.calls.begin(alone)
             self.calls.close(alone, await self._alone(alone, loop), say)
             return
-        done = _Ended(loop)
+        done: asyncio.Queue[tuple[Ready, object]] = asyncio.Queue()
+
+        def give(item: tuple[Ready, object]) -> None:
+            if not item[0].over:  # else nobody takes it out of the queue
+                done.put_nowait(item)
+
         waiting, running = deque(batch), dict[str, _Away]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.parallel:
                     ready = waiting.popleft()
                     self.calls.begin(ready)
-                    running[ready.call.id] = self._astart(ready, done.give, loop)
-                ready, outcome = await done.next()
+                    running[ready.call.id] = self._astart(ready, give, loop)
+                ready, outcome = await done.get()
                 if (away := running.pop(ready.call.id, None)) is not None:  # else it was given up already
                     away.stop()
                     self.calls.close(ready, outcome, say)
@@ -375,7 +378,8 @@ class Performer:
             tasks = [task for away in running.values() if (task := away.stop()) is not None]
             if tasks:
                 await asyncio.wait(tasks, timeout=STOP_SECONDS)
-            done.end()
+            while not done.empty():  # errors lead by their tracebacks to who gave them, and so back to the queue
+                done.get_nowait()
 
     async def _alone(self, ready: Ready, loop: asyncio.AbstractEventLoop) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
@@ -420,39 +424,6 @@ class Performer:
         seconds = ready.tool.timeout
         late = None if seconds is None else loop.call_later(seconds, give, (ready, Failed(timed_out(ready.tool))))
         return _Away(ready, task, late)
-
-
-class _Ended:
-    """The calls of a batch that have ended, for the run's task, which waits for them."""
-
-    __slots__ = ("_items", "_loop", "_over", "_waiter")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._items: deque[tuple[Ready, object]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._over = False
-
-    def end(self) -> None:
-        """Keep nothing from now on: an error leads by its traceback to who gave it, and so back here."""
-        self._over = True
-        self._items.clear()
-
-    def give(self, item: tuple[Ready, object]) -> None:
-        if self._over:
-            return
-        self._items.append(item)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def next(self) -> tuple[Ready, object]:
-        while not self._items:
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._items.popleft()
 
 
 class _Away:

@@ -473,22 +473,19 @@ class Bound:
     Attributes:
         tool: The tool.
         repairs: How often each kind of repair was made to what the model wrote; empty where none was needed.
-        wants_context: Whether the run fills one of the parameters.
     """
 
-    __slots__ = ("_given", "_text", "repairs", "tool", "wants_context")
+    __slots__ = ("_given", "_text", "repairs", "tool")
 
     def __init__(self, tool: Tool[..., Any], arguments: str, *, complete: bool = True) -> None:
         self.tool = tool
-        shape = tool.shape
         try:
-            taken = shape.take(arguments, complete=complete)
+            taken = tool.shape.take(arguments, complete=complete)
         except ArgumentsInvalid as error:
             if error.tool == tool.name:
                 raise
             raise ArgumentsInvalid(tool.name, error.problems) from None  # the model knows it by another name
         self.repairs: Mapping[str, int] = taken.repairs
-        self.wants_context = shape.hidden is not None
         self._text = taken.text
         self._given: dict[str, Any] | None = taken.given
 

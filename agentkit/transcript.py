@@ -177,8 +177,7 @@ class Transcript(Sequence[Entry]):
     def _count_repeat(self, call: ToolCall, answer: ToolMessage) -> None:
         key = (call.name, call.arguments, answer.text, answer.ok)
         self._streaks[key] = times = self._before.get(key, 0) + 1
-        if times > self.repeats:
-            self.repeats = times
+        self.repeats = max(self.repeats, times)
 
     def repeated(self, times: int) -> tuple[str, ...]:
         """The names of the tools of which a call came just so many times in a row with the same result."""

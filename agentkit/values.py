@@ -26,11 +26,9 @@ def as_text(value: Any, odd: list[str] | None = None) -> str:
         value: Anything.
         odd: Gets the type of each object that is told by its `repr`.
     """
-    if type(value) is str:
-        return clean(value)
     if isinstance(value, str):
         return clean(str.__str__(value))
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, bytes | bytearray | memoryview):
         data = bytes(cast("bytes", value))
         return f"[{len(data)} bytes as base64] {base64.b64encode(data).decode()}"
     return _json_text(value, "constants", odd)

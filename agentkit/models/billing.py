@@ -46,13 +46,13 @@ class Bill:
         self._held: Held | None = None
         self._prompt = Decimal(0)
 
-    def open(self, body: bytes, row: ModelRow, room: Callable[[], int | None], *, thinks: bool) -> bytes | None:
+    def open(self, body: bytes, row: ModelRow, wanted: int | None, *, thinks: bool) -> bytes | None:
         """Set money aside for a request.
 
         Args:
             body: The request.
             row: Who is asked.
-            room: Gives the `max_tokens` of the request; `None` where it has none.
+            wanted: The `max_tokens` of the request; `None` where it has none.
             thinks: Whether the model will think.
 
         Returns:
@@ -73,7 +73,6 @@ class Bill:
         self._price = price
         about = min(tokens_about(body), row.context or MILLION)
         self._prompt = about * Decimal(str(price.miss)) / MILLION
-        wanted = room()
         usual = row.writes(thinks=thinks, effort=self._request.settings.reasoning_effort)
         most = wanted or usual or row.output or ASSUMED
         held = self._held = ledger.reserve(self._prompt, Decimal(str(price.output)) / MILLION, most)

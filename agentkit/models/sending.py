@@ -122,7 +122,7 @@ class Sending:
     def begin(self) -> Patience:
         """The next attempt begins; how long it may take."""
         self.decoder = None
-        sent = self.bill.open(self.body, self.row, self._room, thinks=self.thinks)
+        sent = self.bill.open(self.body, self.row, self._room(), thinks=self.thinks)
         if sent is None:
             raise self._out_of_money(self.part)
         self.sent = sent
@@ -167,11 +167,7 @@ class Sending:
         assert decoder is not None
         deltas = decoder.feed(chunk)
         if emit is not None:
-            if deltas and self.seam is None:
-                self.shown = True
-                for delta in deltas:
-                    emit(delta)
-            elif deltas:
+            if deltas:
                 self._show(deltas)
             elif not decoder.begun:  # a keep-alive: the endpoint has the request, and has not begun with it
                 emit(Queued(time.monotonic() - self.began))

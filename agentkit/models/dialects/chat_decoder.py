@@ -204,13 +204,10 @@ class ChatDecoder:
 
     def partial(self) -> Assistant:
         """What has come so far, also of a stream that broke off; calls may have arguments that were cut."""
-        if self._tags is not None:
-            self._end_tags()
-        calls: tuple[ToolCall, ...] = ()
-        if self._calls:
-            calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
-            for call, told in zip(self._calls, calls, strict=True):
-                call.id = told.id  # a made one stays the same, whoever asks again
+        self._end_tags()
+        calls = told_apart([ToolCall(call.id, call.name, "".join(call.pieces)) for call in self._calls])
+        for call, told in zip(self._calls, calls, strict=True):
+            call.id = told.id  # a made one stays the same, whoever asks again
         return Assistant(
             "".join(self._text),
             None if self._reasoning is None else "".join(self._reasoning),
@@ -518,8 +515,7 @@ class ChatDecoder:
         if content := message.get("content"):
             self._say(content, out)
         for part in self._listed(message.get("tool_calls") or []):
-            call = _Call(len(self._calls))
-            self._calls.append(call)
+            call = self._open()
             call.id, call.name, piece, call.opened = self._fields(part)
             call.pieces.append(piece)
             if self._deltas:

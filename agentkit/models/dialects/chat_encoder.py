@@ -98,7 +98,7 @@ class ChatEncoder:
         pieces = [b"]"]
         if fitted.tools and "tools" not in fields:
             for tool in fitted.tools:
-                pieces += (b",", tool.written or _defined(tool))
+                pieces += (b",", _defined(tool))
             pieces[1] = b',"tools":['
             pieces.append(b"]")
         pieces.append(b"," + jsontext.write(fields)[1:] if fields else b"}")

@@ -65,18 +65,14 @@ class History:
         """The body up to its last message, in pieces to be joined."""
         entries = self._transcript.since(self._next)
         if entries:
-            if self._look_for_turn(entries):
-                entries = self._transcript.since(self._next)
-            for entry in entries:
+            self._look_for_turn(entries)
+            for entry in self._transcript.since(self._next):
                 self._add(entry)
                 self._next += 1
         return [self._body, *self._answered()] if self._calls else [self._body]
 
-    def _look_for_turn(self, entries: Sequence[Entry]) -> bool:
-        """Find the last message of the real user; reasoning before it is no longer sent where the row says "turn".
-
-        Whether something was taken back for that, and is to be written anew.
-        """
+    def _look_for_turn(self, entries: Sequence[Entry]) -> None:
+        """Find the last message of the real user; reasoning before it is no longer sent where the row says "turn"."""
         for position in range(len(entries) - 1, -1, -1):
             entry = entries[position]
             if isinstance(entry, User) and entry.by is None:
@@ -87,8 +83,6 @@ class History:
             del self._body[end:]
             self._mark = None
             self._calls, self._answers, self._late = {}, {}, []
-            return True
-        return False
 
     def _put(self, message: bytes) -> None:
         if not self._body.endswith(b"["):  # only the list of messages that is still empty ends so
@@ -96,11 +90,12 @@ class History:
         self._body += message
 
     def _add(self, entry: Entry) -> None:
+        if isinstance(entry, Note):
+            return
         if isinstance(entry, ToolMessage):
             self._answer(entry)
-        elif isinstance(entry, Note):
-            pass
-        elif isinstance(entry, Assistant):
+            return
+        if isinstance(entry, Assistant):
             self._flush()
             start = len(self._body)
             if self._row.tools:
@@ -126,8 +121,7 @@ class History:
     def _flush(self) -> None:
         """Close the open calls: write their answers, and then what was said meanwhile."""
         if self._calls:
-            for part in self._answered():
-                self._body += part
+            self._body += b"".join(self._answered())
             self._calls, self._answers, self._late = {}, {}, []
 
     def _answered(self) -> list[bytes]:

@@ -75,8 +75,6 @@ class SalvagingDecoder:
     def finish(self) -> Assistant:
         """The message; with the calls that stand in its text, where it has no others."""
         message = self._inner.finish()
-        if not self._deltas and SIGN.search(message.text) is None:
-            return message
         for item in self._inner.rest():
             if isinstance(item, Salvaged | Repaired):
                 self._rest.append(item)
