@@ -158,7 +158,7 @@ def test_silence_in_the_middle_of_a_stream_that_nobody_watches_has_a_limit(way, 
         exchange.wait_until_left()
 
     with serving(handler) as server:
-        model = patient(server, [], 0, transport=transport, timeout=Patience(idle=0.2))
+        model = patient(server, [], 0, transport=transport, timeout=Patience(idle=1.0))
         model.row = replace(model.row, stream="always")
         with pytest.raises(TimedOut, match="idle"):
             go(Agent(model), way)
@@ -356,7 +356,7 @@ def test_a_server_that_only_keeps_alive_is_left_when_the_time_is_over(way, trans
 def test_the_runs_own_time_limit_ends_a_request_under_way(way, transport):
     with serving(lambda exchange: exchange.wait_until_left()) as server:
         with pytest.raises(LimitReached) as caught:
-            go(Agent(patient(server, [], transport=transport), limits=Limits(seconds=0.8)), way)
+            go(Agent(patient(server, [], transport=transport), limits=Limits(seconds=1.0)), way)
         assert server.exchanges[0].left.wait(10), "the socket is closed"
         assert len(server.exchanges) == 1
     assert caught.value.limit == "seconds"

@@ -421,7 +421,7 @@ def test_a_limit_that_passed_passes_again_without_a_wait(way, transport, file):
         exchange.wait_until_left()
 
     with serving(handler) as server:
-        patience = Patience(idle=0.2)
+        patience = Patience(idle=1.0)
         url = server.url
         model = open_model("openai:m", base_url=url, api_key=KEY, timeout=patience, retries=0, transport=transport)
         with record(file), pytest.raises(TimedOut) as first:

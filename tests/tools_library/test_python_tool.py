@@ -104,10 +104,10 @@ def test_a_module_in_the_working_folder_does_not_stand_for_another(tmp_path, mon
 def test_time_and_output_are_limited():
     with pytest.raises(ToolError, match=r"did not end within 0\.5 seconds"):
         run("print('begun')\nwhile True: pass", timeout=0.5)
-    with pytest.raises(ToolError, match=r"did not end within 0\.5 seconds. Its output until then:\nbegun"):
+    with pytest.raises(ToolError, match=r"did not end within 2 seconds. Its output until then:\nbegun"):
         run(
             "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('begun'); time.sleep(99)",
-            timeout=0.5,
+            timeout=2,
         )
     with pytest.raises(ToolError, match="it wrote more than"):
         run("while True: print('x' * 100_000)")

@@ -55,7 +55,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def kit(path):
-    return Kit(path, write=True, timeout=0.3)
+    return Kit(path, write=True, timeout=1.0)
 
 
 def everything(path):
@@ -188,10 +188,10 @@ def test_a_query_that_does_not_end_is_stopped(kit, path):
         FOREVER + "SELECT max(i) FROM (SELECT i FROM n ORDER BY -i)",
         "SELECT count(*) FROM goods a, goods b, " + ", ".join(f"goods c{n}" for n in range(30)),
     ):
-        with pytest.raises(ToolError, match=r"longer than 0\.3 seconds"):
+        with pytest.raises(ToolError, match=r"longer than 1 second"):
             kit.query(statement)
     before = path.read_bytes()
-    with pytest.raises(ToolError, match=r"longer than 0\.3 seconds"):
+    with pytest.raises(ToolError, match=r"longer than 1 second"):
         kit.change(FOREVER + "UPDATE goods SET price = (SELECT count(*) FROM n)")
     assert path.read_bytes() == before
 

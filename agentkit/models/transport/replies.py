@@ -63,6 +63,9 @@ class _Reply:
         stop = self._post.stop
         if stop is not None and stop.is_set:
             raise ended("stop", self._post.patience, self._target.where)
+        seconds, limit = self._post.patience.connecting()
+        if seconds == 0:  # to the libraries that is no time limit, or not to wait at all
+            raise ended(limit, self._post.patience, self._target.where)
 
     def _raise(self, error: BaseException, reason: str | None) -> None:
         """Raise what `error` means, given the reason for which we ended the request; return if we cannot say."""
