@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -383,16 +384,17 @@ def _opened(file: Path, *, create: bool) -> Generator[sqlite3.Connection]:
 
 def _settle(db: sqlite3.Connection, file: Path) -> None:
     """See that the file is what it should be; make its tables where it is empty."""
-    application, version, tables = _kind(db)
+    with _transaction(db, "DEFERRED"):  # else another process may make the tables between one answer and the next
+        application, version, tables = _kind(db)
     if (application, version, tables) == (0, 0, 0):
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db)
         with _transaction(db):
             if _kind(db)[2] == 0:  # else another process was quicker
                 for statement in filter(str.strip, _TABLES.split(";")):
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {APPLICATION}")
                 db.execute(f"PRAGMA user_version = {VERSION}")
-        application, version, tables = _kind(db)
+            application, version, tables = _kind(db)
     if application != APPLICATION:
         raise ConfigurationError(
             f"`{file}` is an SQLite file of another program: name another file for sessions", code="session-file"
@@ -407,8 +409,23 @@ def _settle(db: sqlite3.Connection, file: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
 
 
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Let the file be read while it is written. Where others do the same, SQLite does not wait here by itself."""
+    import sqlite3
+
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
+
+
 def _kind(db: sqlite3.Connection) -> tuple[int, int, int]:
-    """The application, the version of the tables, and how many there are."""
+    """The application, the version of the tables, and how many there are; all at one time only in a transaction."""
     found = [
         db.execute(question).fetchone()[0]
         for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
@@ -417,8 +434,8 @@ def _kind(db: sqlite3.Connection) -> tuple[int, int, int]:
 
 
 @contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Generator[None]:
-    db.execute("BEGIN IMMEDIATE")
+def _transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Generator[None]:
+    db.execute(f"BEGIN {kind}")
     try:
         yield
         db.execute("COMMIT")

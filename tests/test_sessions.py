@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,23 @@ def test_many_processes_write_sessions_of_one_new_file_at_the_same_time(session)
         with one:
             assert one.stderr.read() == b""
     assert sorted((one.name, one.messages) for one in every(session.file)) == [(f"s{n}", 50) for n in range(4)]
+
+
+def test_a_new_file_is_made_once_though_many_begin_it_at_the_same_time(tmp_path):
+    """Nobody takes what another has half made for a file of another program, and each waits for the others."""
+    together = threading.Barrier(6)
+
+    def begin(file, name):
+        together.wait(30)
+        with Session(name, file=file).hold() as held:
+            held.write([User(name)])
+
+    for n in range(30):
+        file = tmp_path / str(n) / "sessions.db"
+        with ThreadPoolExecutor(6) as threads:
+            for begun in [threads.submit(begin, file, f"s{n}") for n in range(6)]:
+                begun.result()
+        assert sorted((one.name, one.messages) for one in every(file)) == [(f"s{n}", 1) for n in range(6)]
 
 
 def test_a_cancelled_run_gives_the_session_back(session):
