@@ -17,6 +17,7 @@ from typing import Any, cast
 from agentkit.agent import Agent
 from agentkit.errors import AgentkitError, ConfigurationError
 from agentkit.frozen import frozen
+from agentkit.models.catalog import providers
 from agentkit.tools import Tool
 from agentkit.toolset import Toolset
 
@@ -75,6 +76,13 @@ def load(target: str) -> Target:
         raise ConfigurationError(
             f"`{target}` names no file or module: write `file.py`, `file.py:name` or `module:name`", code="bad-target"
         )
+    provider, _, model = target.partition(":")
+    if model and provider in providers() and not Path(provider).exists() and not Path(f"{provider}.py").exists():
+        raise ConfigurationError(
+            f"`{target}` is a model, not an agent: talk to it with `agentkit chat --model {target}`, or name a file"
+            " with an agent, which `--model` lets run on it",
+            code="bad-target",
+        )
     path = Path(place)
     is_file = path.suffix == ".py" or len(path.parts) > 1 or path.is_file() or not _dotted(place)
     try:
@@ -128,7 +136,7 @@ def tools_of(target: str) -> tuple[Tool[..., Any], ...]:
     agents = _named(found.module, Agent)
     if agents:
         return _only(found, agents).tools
-    unique = {id(one): one for value in vars(found.module).values() for one in _tools_in(value) or ()}
+    unique = {id(one): one for value in list(vars(found.module).values()) for one in _tools_in(value) or ()}
     if not unique:
         raise ConfigurationError(
             f"`{found.place}` has neither an `Agent` nor a function marked `@tool`", code="bad-target"
@@ -195,7 +203,7 @@ def _raised_at(error: AgentkitError) -> str:
 def _named(module: ModuleType, kind: type[Any]) -> list[str]:
     """The module's names for values of a kind; of several names for one value the first."""
     seen: dict[int, str] = {}
-    for name, value in vars(module).items():
+    for name, value in list(vars(module).items()):
         if isinstance(value, kind):
             seen.setdefault(id(value), name)
     return list(seen.values())

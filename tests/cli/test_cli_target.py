@@ -39,6 +39,17 @@ def restored():
         del sys.modules[name]
 
 
+GROWS = """
+class Lazy:
+    @property
+    def __class__(self):
+        globals()[f"more{len(globals())}"] = self
+        return type(self)
+
+one, two = Lazy(), Lazy()
+"""
+
+
 @pytest.fixture
 def target(tmp_path):
     def write(source, name="shop.py"):
@@ -115,6 +126,8 @@ def test_a_target_that_names_no_agent_is_told_what_there_is(target, source, name
         ("", "names no file or module"),
         (":agent", "names no file or module"),
         ("not.a.module_", r"there is no module `not.a.module_`"),
+        ("deepseek:deepseek-chat", r"is a model, not an agent: .*`agentkit chat --model deepseek:deepseek-chat`"),
+        ("sim:lkeap:deepseek-r1", r"is a model, not an agent"),
         ("nomodule:agent", r"there is no module `nomodule` .* `nomodule.py`"),
     ],
 )
@@ -122,6 +135,19 @@ def test_a_place_that_is_not_there_is_said_to_be_so(tmp_path, monkeypatch, place
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=said):
         agent_of(place)
+
+
+def test_a_module_may_have_the_name_of_an_endpoint(tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    target(ONE, "ollama.py")
+    assert agent_of("ollama:clerk").name == "clerk"
+
+
+def test_a_module_that_grows_as_it_is_looked_at_is_looked_at_as_it_was(target):
+    with pytest.raises(ConfigurationError, match="has no `zzz`"):
+        agent_of(target(GROWS) + ":zzz")
+    with pytest.raises(ConfigurationError, match="neither an `Agent` nor a function"):
+        tools_of(target(GROWS))
 
 
 def test_a_module_that_the_target_lacks_is_not_mistaken_for_the_target(target):
