@@ -23,6 +23,9 @@ _MODEL = re.compile(rb'"model":\s*"([a-z]+)-?(\d*)x?(\d*)"')
 _ANSWER = re.compile(rb'"role":\s*"assistant"')
 _STREAM = re.compile(rb'"stream":\s*true')
 
+SAID = "It is done."
+"""The text of a whole reply without calls, which ends a run."""
+
 
 @contextmanager
 def endpoint() -> Generator[str]:
@@ -39,7 +42,7 @@ def endpoint() -> Generator[str]:
 @cache
 def whole(calls: int, round_: int) -> bytes:
     """A reply in one piece: calls of `add`, or a text where there are none."""
-    message: dict[str, Any] = {"role": "assistant", "content": "" if calls else "It is done."}
+    message: dict[str, Any] = {"role": "assistant", "content": "" if calls else SAID}
     if calls:
         message["tool_calls"] = [
             {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import httpx
 
-from agentkit import Agent, Limits, tool
+from agentkit import Agent, Limits
 from agentkit.events import TextDelta
 from agentkit.models import open_model
 
@@ -140,9 +140,4 @@ LOOPS = (ByHand, OurLoop, OurFastLoop)
 
 def hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The types of the parameters."""
-    from typing import get_type_hints
-
     return {name: kind for name, kind in get_type_hints(function).items() if name != "return"}
-
-
-__all__ = ["LOOPS", "ByHand", "OurFastLoop", "OurLoop", "add", "hints", "tool", "write"]

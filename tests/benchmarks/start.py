@@ -10,30 +10,32 @@ within each turn. The exit status is 1 where a limit is passed; a busy machine m
 
 Both sides import from compiled files, so `PYTHONDONTWRITEBYTECODE` is ignored; the first turn, which writes them, does
 not count. What is written by hand finds no click: with it, and with rich, httpx loads its command line as well, which
-takes half its time again, and who installs httpx alone has neither. The server is a thread of this program.
+takes half its time again, and who installs httpx alone has neither.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from pathlib import Path
 
-ROUNDS, CALLS = 10, 4
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.endpoint import SAID, endpoint
+
+MODEL = "rounds-10x4"
 
 IMPORT = 'import sys; sys.modules["click"] = None; import httpx'
 BY_HAND = (
     f"import asyncio, json\n{IMPORT}\n"
     """
 
-URL = sys.argv[1] + "/v1/chat/completions"
+URL = sys.argv[1] + "/chat/completions"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "description": "The first number."},
           "b": {"type": "integer", "description": "The second number."}}, "required": ["a", "b"]}
 TOOLS = [{"type": "function", "function": {"name": "add", "description": "Add two numbers.", "parameters": SCHEMA}}]
@@ -49,7 +51,7 @@ async def main():
     messages = [{"role": "user", "content": "Add the numbers."}]
     async with httpx.AsyncClient(headers={"Authorization": "Bearer x"}, timeout=60) as client:
         while True:
-            reply = await client.post(URL, json={"model": "m", "messages": messages, "tools": TOOLS})
+            reply = await client.post(URL, json={"model": "MODEL", "messages": messages, "tools": TOOLS})
             message = reply.raise_for_status().json()["choices"][0]["message"]
             messages.append(message)
             if not message.get("tool_calls"):
@@ -57,7 +59,7 @@ async def main():
             messages += await asyncio.gather(*(answer(call) for call in message["tool_calls"]))
 
 print(asyncio.run(main()))
-"""
+""".replace("MODEL", MODEL)
 )
 
 BY_HAND_SYNC = (
@@ -86,7 +88,7 @@ from agentkit.models import open_model
     """
     return a + b
 
-model = open_model("openai:m", base_url=sys.argv[1] + "/v1", api_key="x", transport={transport!r})
+model = open_model("openai:{model}", base_url=sys.argv[1], api_key="x", transport={transport!r})
 agent = Agent(model, tools=[add])
 print({run}.text)
 '''
@@ -95,10 +97,12 @@ print({run}.text)
 def agentkit(transport: str | None = None) -> str:
     """The program on an event loop, over one of the transports."""
     run = "asyncio.run(agent.arun('Add the numbers.'))"
-    return AGENTKIT.format(imports="import asyncio\n", kind="async def", transport=transport, run=run)
+    return AGENTKIT.format(model=MODEL, imports="import asyncio\n", kind="async def", transport=transport, run=run)
 
 
-AGENTKIT_SYNC = AGENTKIT.format(imports="", kind="def", transport=None, run="agent.run('Add the numbers.')")
+AGENTKIT_SYNC = AGENTKIT.format(
+    model=MODEL, imports="", kind="def", transport=None, run="agent.run('Add the numbers.')"
+)
 
 HELP = "import sys; sys.argv = ['agentkit', '--help']; from agentkit.cli import main; main()"
 TYPER = "\n".join(
@@ -136,53 +140,6 @@ LINES = [
 ]
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """Ten replies of four calls each, then a text; which one is told by the messages of the request."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        done = sum(message["role"] == "assistant" for message in asked["messages"])
-        body = json.dumps(reply(done)).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-def reply(done: int) -> dict[str, object]:
-    """The body of the reply after `done` rounds."""
-    calls = [
-        {
-            "id": f"call_{done}_{n}",
-            "type": "function",
-            "function": {"name": "add", "arguments": json.dumps({"a": done, "b": n})},
-        }
-        for n in range(CALLS)
-    ]
-    over = done == ROUNDS
-    message = (
-        {"role": "assistant", "content": "done"}
-        if over
-        else {"role": "assistant", "content": None, "tool_calls": calls}
-    )
-    return {
-        "id": "x",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop" if over else "tool_calls"}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }
-
-
 def cpu(program: str, url: str, said: str | None) -> float:
     """The milliseconds of processor time that a program takes in an interpreter of its own."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -201,7 +158,7 @@ def measure(line: Line, url: str, repetitions: int) -> bool:
     """Print one line, and whether it keeps within its limit."""
     ours: list[float] = []
     theirs: list[float] = []
-    said = "done" if line.whole else None
+    said = SAID if line.whole else None
     for turn in range(repetitions + 1):
         nothing = 0.0 if line.whole else cpu("pass", url, None)
         pair = [cpu(program, url, said) - nothing for program in (line.program, line.beside)]
@@ -222,13 +179,9 @@ def chosen(part: str) -> Iterable[Line]:
 
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"{'ms of processor time':30}{'ours':>7} {'beside':>7} {'ratio':>7} {'limit':>7}\n")
-    kept = [
-        measure(line, f"http://127.0.0.1:{server.server_port}", repetitions)
-        for line in chosen(sys.argv[2] if len(sys.argv) > 2 else "")
-    ]
+    with endpoint() as url:
+        kept = [measure(line, url, repetitions) for line in chosen(sys.argv[2] if len(sys.argv) > 2 else "")]
     raise SystemExit(not all(kept))
 
 
