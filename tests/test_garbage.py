@@ -25,6 +25,7 @@ from agentkit.events import CallModel, ToolStarted
 from agentkit.models import open_model
 from agentkit.models.dialects.notations import write
 from agentkit.models.fallback import Fallback
+from agentkit.models.retry import Retries
 from agentkit.sessions import Session
 from agentkit.simulator.brains import Call, Plan
 from agentkit.simulator.server import running
@@ -129,8 +130,8 @@ class World:
         tools = [add, aadd, fails, afails, fails_here, interrupts, takes_long, never_ends, dangerous, looks]
         inner = Agent(model(), tools=[fails], name="asks")
         self.plain = Agent(model(), tools=[*tools, inner.as_tool()])
-        self.retried = Agent(model(retries=1), tools=[add])
-        self.retried.model.retries = self.plain.model.retries
+        self.retried = Agent(model(), tools=[add])
+        self.retried.model.retries = Retries(attempts=2, first=0.01)
         self.prompted = Agent(model(tool_mode="prompt"), tools=[add])
         self.typed = Agent(model(), output=list[int])
         self.fallback = Agent(Fallback([model(), model()]), tools=[add])
