@@ -45,6 +45,7 @@ def frozen(cls: type[Any] | None = None, /, *, kw_only: bool = False, eq: bool =
 
 
 def _made(cls: Any, kw_only: bool, eq: bool) -> Any:
+    """The class anew, with slots and the methods of its fields."""
     if _is_uncommon(cls):
         return dataclass(frozen=True, slots=True, kw_only=kw_only, eq=eq)(cls)
     if cls.__doc__ is None:
@@ -66,12 +67,17 @@ def _made(cls: Any, kw_only: bool, eq: bool) -> Any:
     _seal(new, names)
     if "__init__" not in space:
         new.__init__ = _init(new, own)
-    new.__dataclass_params__.frozen = True  # so that what is derived from it has to be frozen as well
+    # said only now: asked to freeze, `dataclass` would write the methods of `_seal` itself. What is derived from the
+    # class has to be frozen as well
+    new.__dataclass_params__.frozen = True
     return new
 
 
 def _is_uncommon(cls: Any) -> bool:
-    """Whether a class is left to the standard library; none of agentkit's is."""
+    """Whether a class has slots, inherits fields or slots, or takes what is no field (`InitVar`).
+
+    Such a class is left to the standard library; none of agentkit's is one.
+    """
     return (
         "__slots__" in vars(cls)
         or any(is_dataclass(base) or getattr(base, "__slots__", ()) for base in cls.__mro__[1:-1])
@@ -121,6 +127,9 @@ def _seal(cls: Any, names: tuple[str, ...]) -> None:
 
 
 # --- Methods of a form ----------------------------------------------------------------------------------------------
+#
+# The code of a method is compiled once for all classes of one form, with `_0`, `_1`, … where the names of fields stand,
+# both as attributes (`self._0`) and as parameters. A class gets a copy in which its own names stand there.
 
 
 def _code(text: str) -> CodeType:
@@ -131,18 +140,18 @@ def _code(text: str) -> CodeType:
     return code
 
 
-def _function(code: CodeType, cls: type[Any], known: Mapping[str, str], cells: Mapping[str, Any] | None = None) -> Any:
+def _method(code: CodeType, cls: type[Any], renamed: Mapping[str, str], cells: Mapping[str, Any] | None = None) -> Any:
     """A method of a class, from the code of its form.
 
     Args:
-        code: The code, with `_0`, `_1`, … where the names of fields stand.
+        code: The code.
         cls: The class.
-        known: What the names are exchanged for.
+        renamed: What names in the code are exchanged for.
         cells: The values of its free variables.
     """
     code = code.replace(
-        co_names=tuple(known.get(name, name) for name in code.co_names),
-        co_varnames=tuple(known.get(name, name) for name in code.co_varnames),
+        co_names=tuple(renamed.get(name, name) for name in code.co_names),
+        co_varnames=tuple(renamed.get(name, name) for name in code.co_varnames),
         co_qualname=f"{cls.__qualname__}.{code.co_name}",
     )
     closure = tuple(CellType((cells or {})[name]) for name in code.co_freevars)
@@ -151,7 +160,8 @@ def _function(code: CodeType, cls: type[Any], known: Mapping[str, str], cells: M
     return function
 
 
-def _known(names: Iterable[str]) -> dict[str, str]:
+def _renamed(names: Iterable[str]) -> dict[str, str]:
+    """The names that fields have in the code of a form, and those that they have in a class."""
     return {f"_{position}": name for position, name in enumerate(names)}
 
 
@@ -175,17 +185,18 @@ def _tuple(of: str, size: int) -> str:
 
 def _compare(space: dict[str, Any], own: Sequence[Field[Any]], cls: type[Any]) -> None:
     """Put `__eq__` and `__hash__` into what a class is made of, where it has none of its own."""
+    # where a class says `__eq__` and no `__hash__`, Python itself puts `None` there
     has_hash = "__hash__" in space and not (space["__hash__"] is None and "__eq__" in space)
-    if not has_hash:  # that it is None beside an `__eq__` is Python's doing
+    if not has_hash:
         hashed = [one.name for one in own if (one.compare if one.hash is None else one.hash)]
-        space["__hash__"] = _function(_hash_code(len(hashed)), cls, _known(hashed))
+        space["__hash__"] = _method(_hash_code(len(hashed)), cls, _renamed(hashed))
     if "__eq__" not in space:
         compared = [one.name for one in own if one.compare]
-        space["__eq__"] = _function(_eq_code(len(compared)), cls, _known(compared))
+        space["__eq__"] = _method(_eq_code(len(compared)), cls, _renamed(compared))
 
 
 class _Absent:
-    """The default of a parameter whose value a factory makes."""
+    """The default, as a signature shows it, of a parameter whose value a factory makes."""
 
     def __repr__(self) -> str:
         return "<factory>"
@@ -199,18 +210,18 @@ def _init_code(form: tuple[str, ...], positional: tuple[int, ...], named: tuple[
     """The code of an `__init__`.
 
     Args:
-        form: Where the value of each field comes from: `"given"`, `"made"` where none is given, `"kept"` for all.
+        form: For each field, where its value comes from (see `_kind`).
         positional: Which fields are parameters that may be given by position, in their order.
         named: Which are parameters that are given by keyword only.
         post: Whether the class has a `__post_init__`.
     """
-    said = {
+    value = {
         "given": "_{0}",
         "made": "_make{0}() if _{0} is ABSENT else _{0}",
         "always made": "_make{0}()",
         "kept": "_keep{0}",
     }
-    lines = [f"  _set{at}(self, {said[kind].format(at)})" for at, kind in enumerate(form) if kind in said]
+    lines = [f"  _set{at}(self, {value[kind].format(at)})" for at, kind in enumerate(form) if kind in value]
     lines += ["  self.__post_init__()"] if post else []
     signature = ", ".join(
         ["self", *(f"_{at}" for at in positional), *(["*"] if named else []), *(f"_{at}" for at in named)]
@@ -230,23 +241,18 @@ def _init(cls: type[Any], own: Sequence[Field[Any]]) -> Any:
             f"_make{at}": _maker(one.default_factory),
             f"_keep{at}": one.default,
         }
-    known = _known(one.name for one in own)
-    if "self" in known.values():
-        known["self"] = "__dataclass_self__"  # as in the standard library
-    init = _function(_init_code(form, positional, named, hasattr(cls, "__post_init__")), cls, known, cells)
-    defaults = [_default(own[at]) for at in positional]
-    while defaults and defaults[0] is MISSING:
-        del defaults[0]
-    if MISSING in defaults:
-        name = own[positional[defaults.index(MISSING) - len(defaults)]].name
-        raise TypeError(f"non-default argument {name!r} follows default argument")
-    init.__defaults__ = tuple(defaults) or None
+    renamed = _renamed(one.name for one in own)
+    if "self" in renamed.values():
+        renamed["self"] = "__dataclass_self__"  # as in the standard library
+    init = _method(_init_code(form, positional, named, hasattr(cls, "__post_init__")), cls, renamed, cells)
+    init.__defaults__ = _defaults([own[at] for at in positional]) or None
     init.__kwdefaults__ = {own[at].name: value for at in named if (value := _default(own[at])) is not MISSING} or None
     init.__annotations__ = {one.name: one.type for one in own if one.init} | {"return": None}
     return init
 
 
 def _kind(one: Field[Any]) -> str:
+    """Where `__init__` has the value of a field from; `"kept"` is a default that no parameter changes."""
     if one.default_factory is not MISSING:
         return "made" if one.init else "always made"
     if one.init:
@@ -258,6 +264,17 @@ def _maker(factory: Any) -> Any:
     """The factory; for one such as `dict[str, int]` the class itself, which makes the same in a tenth of the time."""
     bare = factory.__origin__ if isinstance(factory, GenericAlias) else None
     return bare if bare in (dict, list, set) else factory
+
+
+def _defaults(positional: Sequence[Field[Any]]) -> tuple[object, ...]:
+    """The defaults of the last parameters, from the first that has one on."""
+    defaults = [_default(one) for one in positional]
+    while defaults and defaults[0] is MISSING:
+        del defaults[0]
+    if MISSING in defaults:
+        name = positional[defaults.index(MISSING) - len(defaults)].name
+        raise TypeError(f"non-default argument {name!r} follows default argument")
+    return tuple(defaults)
 
 
 def _default(one: Field[Any]) -> object:

@@ -47,7 +47,7 @@ class Alike:
         return self._tries > 0
 
     def _learn(self, payload: bytes, value: str, path: tuple[str | int, ...]) -> bool:
-        """Find the string in the chunk; whether it could be found."""
+        """Remember what stands before and behind the string in the chunk; whether it is sure that this is the one."""
         quoted = b'"' + value.encode() + b'"'
         at = payload.find(quoted)
         if at < 0 or b"\n" in payload:  # it may also be written with escapes: the next will do as well
@@ -55,13 +55,13 @@ class Alike:
         self._tries -= 1
         self._before, self._after = before, after = payload[: at + 1], payload[at + len(quoted) - 1 :]
         self._from, self._to = len(before), -len(after)
-        try:
+        try:  # the same text may stand elsewhere, as a key or in another field: only a look shows what was found
             found = self._from_json(before + _PROBE.encode() + after)
             for key in ("choices", 0, "delta", *path):
                 found = found[key]
         except (ValueError, LookupError, TypeError):
             return False
-        return found == _PROBE and value != _PROBE
+        return found == _PROBE and value != _PROBE  # with itself in its place, nothing would be shown
 
     def read(self, payload: bytes) -> str | None:
         """The string in which a chunk differs from the pattern; `None` where that may not be all, or it is empty."""

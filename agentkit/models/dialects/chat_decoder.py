@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _ARGUMENTS = ("tool_calls", 0, "function", "arguments")
+"""Where the arguments of the first call stand in a delta."""
 
 
 class _Call:
@@ -55,6 +56,10 @@ class _Call:
             return type(jsontext.read("".join(self.pieces).encode())) is dict
         except ValueError:
             return False
+
+
+_Take = Callable[["ChatDecoder", str, list[Delta]], None]
+"""A method of the decoder by itself: kept as a bound one, it would hold the decoder in a circle."""
 
 
 class ChatDecoder:
@@ -110,8 +115,7 @@ class ChatDecoder:
         self._usage: dict[str, Any] | None = None
         self._logprobs: list[object] = []  # of a stream, a piece with each token
         self._alike = Alike(self._from_json)
-        # takes what a chunk like the last one brings; a bound method would keep the decoder in a circle with itself
-        self._more: Callable[[ChatDecoder, str, list[Delta]], None] | None = None
+        self._more: _Take | None = None  # what takes the string of a chunk that is alike to the last one
         self._growing: _Call | None = None  # the call whose arguments the last chunk made longer
         self._rest: list[Delta] = []  # what only the end brought
         self._tags = (
@@ -133,7 +137,7 @@ class ChatDecoder:
         events = self._events
         if events is not None:
             if self._more is not None and events.between and (piece := self._alike.alone(chunk)):
-                self._more(self, piece, out)  # of one that is sent by itself, the event need not be read either
+                self._more(self, piece, out)  # of a chunk that is sent by itself, the event need not be read either
                 return out
             self._read(events.feed(chunk), out)
             self.begun = events.begun
@@ -258,10 +262,18 @@ class ChatDecoder:
                 self._usage = usage
             self._served = self._served or chunk.get("model")
 
-    def _pattern(
-        self, payload: bytes, delta: dict[str, Any], call: _Call | None
-    ) -> Callable[[ChatDecoder, str, list[Delta]], None] | None:
-        """What takes the string in which chunks to come may differ from this one, of which one string counts."""
+    def _pattern(self, payload: bytes, delta: dict[str, Any], call: _Call | None) -> _Take | None:
+        """Propose a chunk that has brought one string, and no more, as the pattern of those to come.
+
+        Args:
+            payload: The chunk.
+            delta: The delta in it.
+            call: The call whose arguments the string belongs to, if it does to those of one that was known.
+
+        Returns:
+            What takes the string of a chunk that differs from this one in it alone; `None` where the chunk is no
+            pattern.
+        """
         if type(words := delta.get("content")) is str and words:
             return ChatDecoder._add if self._alike.propose(payload, words, "content") else None
         if type(thought := delta.get("reasoning_content")) is str and thought:
@@ -393,6 +405,7 @@ class ChatDecoder:
             self._served = reply.get("model") or None
 
     def _extend(self, piece: str, out: list[Delta]) -> None:
+        """Take a piece of the arguments of the call that the last chunk made longer."""
         call = self._growing
         assert call is not None
         call.pieces.append(piece)
@@ -400,7 +413,11 @@ class ChatDecoder:
             out.append(CallDelta(call.index, "", "", piece))
 
     def _fragments(self, parts: Any, out: list[Delta]) -> _Call | None:
-        """Pieces of calls in one chunk; nearly always one piece of the arguments of a call that is known: of this."""
+        """Take the pieces of calls in one chunk; nearly always it is one of the arguments of a known call.
+
+        Returns:
+            That call; `None` where the chunk brought anything else.
+        """
         try:
             (part,) = parts
             function = part["function"]
@@ -603,6 +620,7 @@ def _usage(raw: object) -> Usage | None:
 
 
 def _part(details: object, name: str) -> object:
+    """A field of details, which are no object everywhere."""
     return cast("dict[str, object]", details).get(name) if type(details) is dict else None
 
 

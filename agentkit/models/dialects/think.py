@@ -61,7 +61,7 @@ class Thoughts:
     def passes(self, text: str) -> bool:
         """Take a piece of the answer that holds no tag; `False`, and nothing is taken, where it must be split."""
         if not self._started and self._opened and not self._held and text[0] != "<" and not text[0].isspace():
-            self._started = self.over = True
+            self._started = self.over = True  # no opening tag stands at the beginning, as it nearly always is
             return True
         if not self._started or self._open or self._held or "<" in text or (self._over and not self._last):
             return False
