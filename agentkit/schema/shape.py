@@ -345,7 +345,7 @@ class Shape:
             except ValueError:  # the long way tells what is wrong, or mends it
                 pass
             else:
-                if not suspect(arguments, len(given), given.values()):
+                if not suspect(arguments, len(given), self._as_read(given)):
                     return Taken(given, arguments, {})
         self.settle()
         return take(self._read, arguments, complete=complete)
@@ -392,11 +392,15 @@ class Shape:
         found = self._fit(self._validate, text, fit)
         if self._lone is None and not self._confusing and self.extras is None:
             self._quick = self._validate
-        check_text(self.name, text, len(found.value), found.value.values())
+        check_text(self.name, text, len(found.value), self._as_read(found.value))
         if self.reserved and self.extras is not None and (wrong := self.reserved & found.value.keys()):
             known = self.parameters["properties"]
             raise ArgumentsInvalid(self.name, [Problem(key, unknown_key(key, known)) for key in sorted(wrong)])
         return Taken(found.value, found.text, found.repairs)
+
+    def _as_read(self, given: dict[str, Any]) -> Collection[Any] | None:
+        """The values, where they are of the types that they were read as; validators may make a text of a number."""
+        return given.values() if self._model is None else None
 
     def _validator(self) -> Callable[..., Any]:
         if self._model is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from agentkit.schema import ArgumentsInvalid, Given, Shape, Source, nearest, read
 
@@ -226,6 +226,16 @@ def test_a_number_that_no_float_holds_is_not_taken_for_infinity(number: str) -> 
         assert shape.take('{"x": "call 1e400"}').given == {"x": "call 1e400"}
         assert shape.take('{"x": 1e-400}').given == {"x": 0.0}
         assert shape.take(f'{{"x": {"9" * 400}}}').given == {"x": int("9" * 400)}
+
+
+def test_a_number_that_no_float_holds_is_refused_also_where_a_validator_makes_a_text_of_it() -> None:
+    def tool(x: Annotated[str, BeforeValidator(str)], y: int = 0) -> None: ...
+
+    shape = read(tool)
+    for _ in range(2):  # what was taken once is then taken by a shorter way
+        with pytest.raises(ArgumentsInvalid, match="too great a number"):
+            shape.take('{"x": 1e400}')
+        assert shape.take('{"x": 1e4}').given == {"x": "10000.0"}
 
 
 @pytest.mark.parametrize(
