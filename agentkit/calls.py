@@ -234,6 +234,7 @@ class Calls:
         ready.task = asyncio.current_task(loop)  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
+        before = ready.task.cancelling() if ready.task else 0  # of a run within a task that was cancelled and goes on
         number = 1
         token = under(ready.serial)
         try:
@@ -241,9 +242,10 @@ class Calls:
                 try:
                     return await ready.bound.acall(self._context(ready, number))
                 except BaseException as error:
-                    if isinstance(error, asyncio.CancelledError) and ready.task and ready.task.cancelling():
+                    stopped = ready.task is not None and ready.task.cancelling() > before
+                    if isinstance(error, asyncio.CancelledError) and stopped:
                         raise  # the run is stopped, or the time is over: not the tool's doing
-                    if _is_last(ready, number, error):
+                    if stopped or _is_last(ready, number, error):
                         return Failed(error)
                 number += 1
         finally:

@@ -14,10 +14,12 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentkit import threads
 from agentkit.calls import Calls, Failed, Ready, timed_out
@@ -35,6 +37,8 @@ from agentkit.transcript import HANDOVER
 
 if TYPE_CHECKING:
     import asyncio
+
+T = TypeVar("T")
 
 Give = Callable[[tuple[Ready, object]], object]
 """Takes a call and how it ended."""
@@ -388,7 +392,7 @@ class Performer:
         task = asyncio.current_task(loop)
         assert task is not None
         before = task.cancelling()
-        outcome = await self.calls.aattempt(ready, loop)
+        outcome = await _apart(self.calls.aattempt(ready, loop))
         if task.cancelling() > before:  # the tool has swallowed what was meant for the run
             raise asyncio.CancelledError
         return outcome
@@ -447,6 +451,24 @@ class _Away:
         _left.add(self._task)
         self._task.add_done_callback(_left.discard)
         return self._task
+
+
+@coroutine
+def _apart(work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await something with context variables of its own, as in a task of its own: what it sets, nobody else sees."""
+    run = copy_context().run
+    error: BaseException | None = None
+    while True:
+        try:
+            waits = run(work.send, None) if error is None else run(work.throw, error)
+        except StopIteration as end:
+            return end.value
+        finally:
+            error = None  # in a local of its own traceback, it would keep the run alive until the next collection
+        try:
+            yield waits
+        except BaseException as thrown:
+            error = thrown
 
 
 def _in_thread(job: Callable[[], object], ready: Ready, give: Give) -> None:

@@ -45,6 +45,20 @@ def _report(what: str) -> None:
     logging.getLogger("agentkit").error("%s", what, exc_info=True)
 
 
+def passed_on(error: BaseException) -> BaseException:
+    """An error of a user's function as it can be handed to whoever waits for it, in a future or from an iterator.
+
+    Futures do not take a `StopIteration`, and what iterates takes it for the end; Python makes a `RuntimeError` of one
+    that leaves a generator (PEP 479), and so do we.
+    """
+    if not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    meant = RuntimeError(f"a function that was called for the run raised `{type(error).__name__}`")
+    vars(meant).update(vars(error))  # the transcript
+    meant.__cause__ = error
+    return meant
+
+
 # --- Daemon threads -------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import pytest
 from pydantic import AfterValidator
-from script import Script, calls, go, says, ways
+from script import Script, ago, calls, go, says, ways
 
 from agentkit import Agent, Context, Limits, Settings, Tool, ToolError, tool
 from agentkit.errors import ConfigurationError, LimitReached, Truncated, Unavailable
@@ -215,6 +215,46 @@ def test_context_variables_reach_the_tools(way):
     finally:
         variable.reset(token)
     assert result.messages[2].text == "set"
+
+
+@ways
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("ids", ["a", "ab"], ids=["alone", "beside"])
+def test_context_variables_that_a_tool_sets_are_seen_by_nobody_else(way, asynchronous, ids):
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    def mark() -> str:
+        """Read the variable and set it."""
+        before = variable.get()
+        variable.set("set by a tool")
+        return before
+
+    async def awaited() -> str:
+        """Do the same."""
+        await asyncio.sleep(0)
+        return mark()
+
+    act = tool(awaited if asynchronous else mark, name="act")
+    twice = [calls(*[(one + turn, "act", "{}") for one in ids]) for turn in "12"]
+    result = go(Agent(Script(*twice, says("x")), tools=[act]), way, "go")
+    assert {one.text for one in result.messages if one.role == "tool"} == {"unset"}
+    assert variable.get() == "unset"
+
+
+@pytest.mark.parametrize("way", ["arun", "astream"])
+def test_context_variables_that_a_lone_tool_sets_do_not_reach_the_caller(way):
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    async def act() -> str:
+        """Set the variable."""
+        variable.set("set by a tool")
+        return "ok"
+
+    async def main():
+        await ago(Agent(Script(calls(("a", "act", "{}")), says("x")), tools=[act]), way, "go")
+        return variable.get()
+
+    assert asyncio.run(main()) == "unset"
 
 
 @ways

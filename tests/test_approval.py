@@ -8,7 +8,8 @@ import sys
 import threading
 
 import pytest
-from script import Script, calls, says
+from script import Script, calls, go, says
+from script import ways as in_each_way
 
 from agentkit import Agent, Answer, Approve, ConfigurationError, Deny, Finished, LimitReached, Limits, tool
 from agentkit.approval import Pending
@@ -230,6 +231,15 @@ def test_what_the_function_raises_ends_the_run_and_the_call_stays_open(asynchron
     agent = Agent(Script(calls(REFUND)), tools=Till().tools(), approve=approve)
     with pytest.raises(ValueError, match="nobody") as caught:
         begin(agent, asynchronous)
+    assert [call.id for call in caught.value.transcript.waiting] == ["b"]
+
+
+@in_each_way
+def test_a_stop_iteration_of_the_function_ends_the_run_with_an_error(way):
+    verdicts = iter([])
+    agent = Agent(Script(calls(REFUND)), tools=Till().tools(), approve=lambda call: next(verdicts))
+    with pytest.raises(StopIteration if way == "run" else RuntimeError) as caught:
+        go(agent, way, "go")
     assert [call.id for call in caught.value.transcript.waiting] == ["b"]
 
 

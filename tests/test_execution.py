@@ -268,6 +268,48 @@ def test_a_cancellation_that_a_lone_tool_swallows_ends_the_run_all_the_same():
     asyncio.run(scenario())
 
 
+def test_a_lone_tool_that_turns_its_cancellation_into_an_error_is_not_tried_again():
+    async def scenario():
+        started, tries = asyncio.Event(), []
+
+        @tool(retries=3)
+        async def breaks() -> str:
+            """Turn a cancellation into an error."""
+            tries.append(1)
+            started.set()
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                raise OSError from None
+            return "never"
+
+        task = asyncio.create_task(Agent(three("breaks"), tools=[breaks]).arun("go"))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert tries == [1]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("names", [["act"], ["act", "act"]], ids=["alone", "beside"])
+def test_a_cancelled_error_of_a_tool_is_its_answer_though_the_task_was_cancelled_once_and_goes_on(names):
+    async def act() -> str:
+        """Fail as by something that was cancelled."""
+        raise asyncio.CancelledError
+
+    async def scenario():
+        asyncio.current_task().cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return await Agent(three(*names), tools=[act]).arun("go")
+
+    result = asyncio.run(scenario())
+    assert result.output == "done"
+    assert answers(result)["c0"].text == "`act` failed (`CancelledError`)"
+
+
 def test_closing_a_stream_returns_at_once_though_tools_hang():
     release, ended, both = threading.Event(), threading.Event(), threading.Barrier(2, timeout=10)
 

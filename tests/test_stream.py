@@ -11,7 +11,7 @@ import weakref
 
 import httpx
 import pytest
-from script import Script, calls, says
+from script import Script, calls, go, says
 from wire import completion, event, serving
 
 from agentkit import Agent, Finished, ReasoningDelta, TextDelta, tool
@@ -233,6 +233,16 @@ def test_an_error_is_raised_where_the_stream_is_iterated_and_by_its_result():
             list(stream)
         with pytest.raises(Unavailable, match="busy"):
             _ = stream.result
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_an_error_that_looks_like_the_end_of_an_iterator_is_an_error_all_the_same(way, error):
+    def on_event(event):
+        raise error
+
+    with pytest.raises(RuntimeError, match=f"raised {error.__name__}|raised `{error.__name__}`"):
+        go(Agent(Script(says("x"))), way, "go", on_event=on_event)
 
 
 def test_asking_for_the_result_too_early_says_what_to_do():

@@ -410,6 +410,13 @@ def test_a_lifetime_that_hangs_does_not_outlast_the_runs_time(way):
     agentkit.close()
 
 
+@ways
+def test_a_lifetime_that_raises_stop_iteration_ends_the_run_with_an_error(way):
+    agent = Agent(Script(says("x")), tools=[Toolset([find], lifetime=lambda: next(iter([])))])
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        go(agent, way, "go", limits=Limits(seconds=10))
+
+
 def test_closing_a_stream_does_not_wait_for_a_lifetime_that_hangs():
     entered = threading.Event()
 
