@@ -116,7 +116,7 @@ class HttpModel(Beyond):
         return sending.finish()
 
     def _post(self, sending: Sending, address: str) -> Post:
-        """The next attempt."""
+        """The request of the next attempt, to one of the addresses."""
         request = sending.request
         if sending.part is not None:  # the rest of a cut answer
             address = beta_of(address, self.beta)
@@ -199,7 +199,7 @@ class HttpModel(Beyond):
                     async for chunk in reply:
                         if sending.feed(chunk):
                             reply.watch.progress()
-                        if sending.shown and not shown:  # the first words are taken before more is looked for
+                        if sending.shown and not shown:  # the first words reach who streams before more is read
                             shown = True
                             await asyncio.sleep(0)
                 if (message := self._finish(sending)) is not None:

@@ -179,10 +179,10 @@ class Limiter:
         """A place for one request, on the running event loop; see `place`. Waiting may be cancelled."""
         return _Place(self, None, until, tell)
 
-    # What waits.
+    # What waits. Whoever got a place gives it back with `leave`.
 
-    def wait(self, stop: Stop | None, until: float | None, tell: Callable[[float], object] | None) -> int:
-        """Wait in the calling thread for a place, which is to be left; gives its burst."""
+    def wait_for_place(self, stop: Stop | None, until: float | None, tell: Callable[[float], object] | None) -> int:
+        """Wait in the calling thread for a place, as `place` says; gives the burst that the request belongs to."""
         woken = threading.Event()
         waiter = self._queue(woken.set)
         forget = stop.on_set(woken.set) if stop is not None else None
@@ -240,7 +240,7 @@ class Limiter:
         return until - now if seconds is None else min(seconds, until - now)
 
     def enter(self) -> int | None:
-        """A place at once, or `None` where one must wait."""
+        """Take a place at once and give its burst; `None` where one must wait."""
         with self._lock:
             return self._limit.begun() if not self._waiters and self._limit.free else None
 
@@ -260,7 +260,12 @@ class Limiter:
             self._next()
 
     def leave(self, burst: int, error: BaseException | None) -> None:
-        """A request is over, and ended with this error."""
+        """Give a place back, and let go those who may begin now.
+
+        Args:
+            burst: What the request belonged to.
+            error: How it ended; `None` where it was answered.
+        """
         with self._lock:
             limit, now = self._limit, self._clock()
             if error is None:
@@ -286,7 +291,10 @@ class Limiter:
 
 
 class _Place:
-    """A place for one request, to be entered either way."""
+    """A place for one request, to be entered in a thread or on an event loop.
+
+    A class, since with a generator of `contextlib` it takes twice the time.
+    """
 
     __slots__ = ("_burst", "_limiter", "_stop", "_tell", "_until")
 
@@ -301,7 +309,7 @@ class _Place:
 
     def __enter__(self) -> None:
         burst = self._limiter.enter()
-        self._burst = self._limiter.wait(self._stop, self._until, self._tell) if burst is None else burst
+        self._burst = self._limiter.wait_for_place(self._stop, self._until, self._tell) if burst is None else burst
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

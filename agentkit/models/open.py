@@ -215,6 +215,6 @@ def _simulated(profile: str) -> tuple[Any, str]:
     from agentkit.models.transport import by_httpx
     from agentkit.simulator import Simulator
 
-    by_httpx.load()
+    by_httpx.load()  # before the simulator, which knows nothing of agentkit, imports it with its command line
     simulator = Simulator(profile)
     return simulator.transport(), simulator.profile.base

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from agentkit import errors
 from agentkit.models.transport import replies
 from agentkit.models.transport.keeping import KEEP_SECONDS, PerLoop
-from agentkit.models.transport.seam import AsyncReply, Patience, Post, Reply
+from agentkit.models.transport.seam import AsyncReply, Post, Reply
 from agentkit.models.transport.target import Target, Targets, context, proxy_for
 
 if TYPE_CHECKING:
     import asyncio
 
-    from aiohttp import ClientResponse, ClientResponseError, ClientSession, ClientTimeout, TCPConnector
+    from aiohttp import ClientResponse, ClientResponseError, ClientSession, TCPConnector
     from aiohttp.connector import Connection
     from multidict import CIMultiDict
 
@@ -52,7 +52,6 @@ class Aiohttp:
         self._aiohttp = aiohttp
         self._connector = _connector_class()
         self._verify = verify
-        self._limits: tuple[Patience, ClientTimeout] | None = None
         self._targets = Targets(yarl.URL, _multidict, partial(proxy_for, proxy))
         self._per_loop: PerLoop[ClientSession] = PerLoop(self._session, _close_session, _drop_session)
         self._send = send
@@ -79,7 +78,7 @@ class Aiohttp:
                 headers=target.headers(post.headers),
                 proxy=target.proxy,
                 allow_redirects=False,
-                timeout=self._timeout(post.patience),
+                timeout=self._aiohttp.ClientTimeout(connect=post.patience.connecting()[0]),
                 ssl=context(self._verify) if target.tls else True,
             )
         except BaseException as error:
@@ -90,12 +89,6 @@ class Aiohttp:
             raise
         finally:
             _wires.reset(token)
-
-    def _timeout(self, patience: Patience) -> ClientTimeout:
-        known = self._limits
-        if known is None or known[0] is not patience:  # most requests are given the same
-            known = self._limits = patience, self._aiohttp.ClientTimeout(connect=patience.connecting()[0])
-        return known[1]
 
     def _session(self) -> ClientSession:
         aiohttp = self._aiohttp

@@ -18,21 +18,20 @@ if TYPE_CHECKING:
 
 
 def load() -> Any:
-    """httpx without its command line.
+    """httpx, imported without its command line unless somebody has imported it already.
 
     Where click and rich are installed, as they are beside agentkit, it would load both and pygments for it, which
     doubles its time. A module that is `None` cannot be imported, and httpx takes that as if they were not there.
     """
     modules: dict[str, Any] = sys.modules
-    if "httpx" in modules:
-        import httpx
-
-        return httpx
-    modules["httpx._main"] = None
+    leave_out = "httpx" not in modules
+    if leave_out:
+        modules["httpx._main"] = None
     try:
         import httpx
     finally:
-        modules.pop("httpx._main", None)
+        if leave_out:
+            modules.pop("httpx._main", None)
     return httpx
 
 
