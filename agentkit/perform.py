@@ -232,6 +232,11 @@ class Performer:
     def _run_batch(self, batch: Sequence[Ready], say: Say) -> None:
         done: queue.SimpleQueue[tuple[Ready, object] | Nested | None] = queue.SimpleQueue()
         self.calls.nested = done.put if self.request.emit is not None else None
+
+        def give(item: tuple[Ready, object]) -> None:
+            if not item[0].over:  # else nobody takes it out of the queue
+                done.put(item)
+
         waiting, running = deque(batch), Running()
         stop = self.request.stop
         forget = stop.on_set(lambda: done.put(None)) if stop is not None else None
@@ -242,7 +247,7 @@ class Performer:
                     self.calls.begin(ready)
                     until = None if ready.tool.timeout is None else time.monotonic() + ready.tool.timeout
                     running[ready.call.id] = (ready, until)  # first, since Ctrl-C may come while it starts
-                    self._start(ready, done.put)
+                    self._start(ready, give)
                 for ready, outcome in self._finished(done, running):
                     if running.pop(ready.call.id, None) is not None:  # else it was given up already
                         self.calls.close(ready, outcome, say)
@@ -257,20 +262,15 @@ class Performer:
     def _start(self, ready: Ready, give: Give) -> None:
         """Let a call begin."""
         if not ready.tool.is_async:
-            _in_thread(lambda: self._attempt(ready, give), ready, give)
+            _in_thread(lambda: give((ready, self.calls.attempt(ready))), ready, give)
             return
-        future = threads.run_on_shared_loop(self._carried(ready))
+        future = threads.run_on_shared_loop(self._outcome(ready))
         future.add_done_callback(
             lambda future: give((ready, Failed(Cancelled()) if future.cancelled() else future.result()))
         )
 
-    def _attempt(self, ready: Ready, give: Give) -> None:
-        outcome = self.calls.attempt(ready)
-        if not ready.over:  # else nobody takes it out of the queue
-            give((ready, outcome))
-        del outcome  # it may hold an error, whose traceback leads to this frame
-
-    async def _carried(self, ready: Ready) -> object:
+    async def _outcome(self, ready: Ready) -> object:
+        """How an async function ended, on the shared loop."""
         import asyncio
 
         try:
@@ -397,7 +397,8 @@ class Performer:
             raise asyncio.CancelledError
         return outcome
 
-    async def _carry(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> None:
+    async def _carry_out(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> None:
+        """Await an async function in a task of its own, and hand over how it ended."""
         import asyncio
 
         outcome: object = Failed(asyncio.CancelledError())
@@ -413,7 +414,7 @@ class Performer:
         """Let a call begin."""
         task: asyncio.Task[None] | None = None
         if ready.tool.is_async:
-            task = loop.create_task(self._carry(ready, give, loop))
+            task = loop.create_task(self._carry_out(ready, give, loop))
         else:
 
             def hand_over(outcome: object) -> None:

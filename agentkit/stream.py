@@ -38,12 +38,12 @@ class _Ending(Generic[T]):
         self.error: BaseException | None = None
         self.closed = False
 
-    def failed(self, error: BaseException) -> None:
+    def keep_error(self, error: BaseException) -> None:
         """The run ended with an error, caught by the caller, whose frame is taken off its traceback: it knows of us."""
         if not self.closed:
             self.error = threads.passed_on(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
 
-    def fail(self) -> None:
+    def raise_error(self) -> None:
         """Raise the error with which the run ended, if there is one and somebody wants it.
 
         What is kept is a copy: the traceback of what is raised leads to whoever holds the stream, and it and all that
@@ -61,7 +61,7 @@ class _Ending(Generic[T]):
     def read(self) -> Result[T]:
         if self.result is not None:
             return self.result
-        self.fail()
+        self.raise_error()
         if self.closed:
             raise RunError(
                 "the stream was closed before the run ended; `.transcript` holds what was said", code="stream-closed"
@@ -200,7 +200,7 @@ class Stream(Generic[T]):
                 return item
             item.run()
         self._pipe.items.put(None)  # for whoever asks again
-        self._ending.fail()
+        self._ending.raise_error()
         raise StopIteration
 
     def __aiter__(self) -> NoReturn:
@@ -230,7 +230,7 @@ class _Runner(Generic[T]):
             ending.result = result
             pipe.items.put(Finished(result))
         except BaseException as error:
-            ending.failed(error)
+            ending.keep_error(error)
         finally:
             pipe.over.set()
             pipe.items.put(None)
@@ -271,7 +271,7 @@ class AsyncPipe:
                 waiter.set_result(None)
 
     def end(self, _: object = None) -> None:
-        """The run is over."""
+        """The run is over; also the callback of its task, which gives itself."""
         self.over = True
         self.wake()
 
@@ -365,7 +365,7 @@ class AsyncStream(Generic[T]):
             self._task.add_done_callback(pipe.end)  # one that is cancelled before it begins says nothing by itself
         while not pipe.items:
             if pipe.over:
-                self._ending.fail()
+                self._ending.raise_error()
                 raise StopAsyncIteration
             await pipe.wait(self._task.get_loop())
         return pipe.items.popleft()
@@ -390,7 +390,7 @@ async def _arunner(run: Callable[[AsyncPipe], Awaitable[Result[T]]], pipe: Async
     except BaseException as error:
         # raised to whoever iterates the stream, and not here: KeyboardInterrupt out of a task would end the event loop,
         # and a task keeps the CancelledError with which it ended
-        ending.failed(error)
+        ending.keep_error(error)
     finally:
         pipe.end()
         del ending  # an error leads to this frame, and must not lead from it back to itself

@@ -73,7 +73,7 @@ class Toolset:
         self._lifetime = lifetime
         self._renamed: WeakKeyDictionary[AnyTool, AnyTool] = WeakKeyDictionary()
         self._members: list[AnyTool | Toolset] = list(_members(tools))
-        self._known: dict[str, AnyTool] | None = None
+        self._known: dict[str, AnyTool] | None = None  # the tools by name, of a group that always has the same ones
         known = self.named()
         if not (self.changes or self._may_differ):
             self._known = known

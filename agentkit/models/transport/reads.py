@@ -14,7 +14,7 @@ MOST = 256
 """How many pieces are joined at most, should an iterator never wait."""
 
 _NOTHING: Any = object()
-"""What the pump waits for when it only hands over."""
+"""What the pump waits for when it only hands pieces over: it may go on at any time."""
 
 
 class Reads:
@@ -27,29 +27,30 @@ class Reads:
         pieces: The iterator. It is not closed.
     """
 
-    __slots__ = ("_ended", "_error", "_pieces", "_pump", "_waited", "_waits")
+    __slots__ = ("_awaited", "_ended", "_error", "_has_waited", "_pieces", "_pump")
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces: list[bytes] = []
         self._pump: Coroutine[Any, None, None] = self._fill(pieces)
-        self._waits: Any = _NOTHING  # what the pump waits for
-        self._waited = True  # whether it has waited for the next piece
+        self._awaited: Any = _NOTHING  # what the pump waits for, to be yielded to the event loop
+        self._has_waited = True  # whether the next piece is the first after a wait
         self._ended = False
         self._error: Exception | None = None  # what comes behind the pieces
 
     async def _fill(self, pieces: AsyncIterator[bytes]) -> None:
+        """The pump: runs within `read`, not in a task of its own, and stops where it waits or hands over."""
         taken = self._pieces
         async for piece in pieces:
             taken.append(piece)
-            if self._waited or len(taken) == MOST:
-                self._waited = False
+            if self._has_waited or len(taken) == MOST:
+                self._has_waited = False
                 await _hand_over()
 
     def _go_on(self, error: BaseException | None = None) -> None:
         """Let the pump run to its next wait."""
-        self._waits = _NOTHING
+        self._awaited = _NOTHING
         try:
-            self._waits = self._pump.send(None) if error is None else self._pump.throw(error)
+            self._awaited = self._pump.send(None) if error is None else self._pump.throw(error)
         except StopIteration:
             self._ended = True
         except BaseException as failed:
@@ -71,7 +72,7 @@ class Reads:
                     return joined
             elif self._ended:
                 break
-            elif self._waits is _NOTHING:
+            elif self._awaited is _NOTHING:
                 self._go_on()
             else:
                 yield from self._wait()
@@ -85,9 +86,9 @@ class Reads:
 
     def _wait(self) -> Generator[Any, None, None]:
         """Wait for what the pump waits for, and let it go on."""
-        self._waited = True
+        self._has_waited = True
         try:
-            yield self._waits
+            yield self._awaited
         except BaseException as error:  # the task is cancelled, and so is what the pump waits for
             self._go_on(error)
         else:
@@ -100,9 +101,9 @@ class Reads:
 
         ours = asyncio.CancelledError()
         try:
-            if self._waits is not _NOTHING:
+            if self._awaited is not _NOTHING:
                 self._go_on(ours)
-            while self._waits is not _NOTHING:
+            while self._awaited is not _NOTHING:
                 yield from self._wait()
         except asyncio.CancelledError as error:
             if error is not ours:
@@ -115,4 +116,5 @@ class Reads:
 
 @coroutine
 def _hand_over() -> Generator[Any, None, None]:
+    """Let `read` go on, and give nothing to the event loop."""
     yield _NOTHING
