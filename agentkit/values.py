@@ -43,7 +43,13 @@ def as_json(value: Any, odd: list[str] | None = None) -> Any:
     """
     from pydantic_core import from_json
 
-    return from_json(_json_text(value, "strings", odd))
+    text = _json_text(value, "strings", odd)
+    try:
+        return from_json(text)
+    except ValueError:  # it goes deeper than readers of JSON follow, or holds a number of more digits
+        if odd is not None:
+            odd.append(type(value).__name__)
+        return safe_repr(value)
 
 
 def _json_text(value: Any, nan: Literal["constants", "strings"], odd: list[str] | None) -> str:

@@ -808,6 +808,23 @@ def test_the_data_of_a_result_is_kept_as_json_for_the_program(data: Any, kept: A
     assert load(dump([message])) == [message]
 
 
+@pytest.mark.parametrize("depth", [200, 201, 230, 300])
+def test_data_that_goes_too_deep_for_readers_of_json_is_told_short(depth: int) -> None:
+    deep: Any = 1
+    for _ in range(depth):
+        deep = [deep]
+    told = answer(call(), ToolResult("text", data=deep), weather)
+    assert (told.message.data == deep) == (depth == 200)
+    assert ("`list`" in told.warning) == (depth > 200)
+    assert load(dump([told.message])) == [told.message]
+
+
+def test_data_with_a_number_that_readers_of_json_refuse_is_told_short() -> None:
+    told = answer(call(), ToolResult("text", data={"n": 10**5_000}), weather)
+    assert isinstance(told.message.data, str)
+    assert "`dict`" in told.warning
+
+
 def test_a_long_result_is_cut_in_the_middle_with_a_note() -> None:
     text = "a" * 14_000 + "b" * 6_000
     message = answer(call(), text, weather).message
