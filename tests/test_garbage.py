@@ -290,6 +290,8 @@ FAULTS = {
     "truncated": None,
     "overflow": "ContextOverflow",
 }
+BREAKING = ("cut-chunk", "error-inside")
+"""Faults with which a connection breaks, or is left though more is to come."""
 ways = pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
 BROKEN_OFF = sys.version_info >= (3, 12)
 """Whether the circle that httpcore makes of a connection that breaks leads to us: since 3.12 by its frames' callers."""
@@ -310,7 +312,7 @@ def test_a_run_leaves_nothing_behind_however_it_ends(world, way, ending):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_run_leaves_nothing_behind_when_the_endpoint_fails(world, way, fault):
     settings = Settings(extra_headers={"x-sim-fault": fault})
-    with nothing_left(held=BROKEN_OFF and fault == "cut-chunk"):
+    with nothing_left(held=BROKEN_OFF and fault in BREAKING):
         got = watched(way, world.retried, "1 add", settings=settings)
     assert got == FAULTS[fault]
 
