@@ -48,7 +48,7 @@ def providers() -> Mapping[str, Provider]:
     was looked at when it was added.
 
     Raises:
-        ConfigurationError: A file is no TOML.
+        ConfigurationError: A file is no TOML, or not of tables of providers with lists of models.
     """
     return _Providers(_tables([(_ours(), _NAME), *reversed(_added)]))
 
@@ -129,7 +129,14 @@ def _tables(sources: list[tuple[str, str]], *, strictly: bool = False) -> Mappin
 
 
 def _take(into: _Table, table: object, where: str, strictly: bool) -> None:
-    """Lay a table of a file upon what other files said of the same provider."""
+    """Lay a table of a file upon what other files said of the same provider.
+
+    Args:
+        into: What they said.
+        table: The table.
+        where: What it is called in an error.
+        strictly: Whether each row is looked at by itself, too, and not only when its provider is built.
+    """
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} is {table!r}, but must be a table of a provider", code="bad-catalog")
     own = dict(cast("dict[str, Any]", table))

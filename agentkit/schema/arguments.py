@@ -260,7 +260,7 @@ def check_text(tool: str, text: str | bytes, keys: int, values: Iterable[object]
 
 
 def suspect(text: str, keys: int, values: Iterable[object] | None) -> bool:
-    """Whether `check_text` has to look closer."""
+    """Whether `check_text`, which is given the same, has to look closer: there may be what it refuses, if seldom is."""
     if text.count(":") > keys or "NaN" in text or "Infinity" in text:
         return True
     if values is not None and _EXACT.issuperset(map(type, values)):  # to search a long text takes its time

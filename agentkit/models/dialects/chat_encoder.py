@@ -95,14 +95,11 @@ class ChatEncoder:
         fields.pop("model", None)  # it stands in the head
         if not fields.get("stream"):
             fields.pop("stream_options", None)  # refused without (WIRE section 3)
-        pieces = [b"]"]
+        end = b"," + jsontext.write(fields)[1:] if fields else b"}"
         if fitted.tools and "tools" not in fields:
-            for tool in fitted.tools:
-                pieces += (b",", _defined(tool))
-            pieces[1] = b',"tools":['
-            pieces.append(b"]")
-        pieces.append(b"," + jsontext.write(fields)[1:] if fields else b"}")
-        self._tail = b"".join(pieces)
+            tools = b",".join([_defined(tool) for tool in fitted.tools])
+            end = b"".join((b',"tools":[', tools, b"]", end))
+        self._tail = b"]" + end
         self._tail_of = of
         return self._tail
 
