@@ -138,6 +138,42 @@ def test_a_run_that_is_cancelled_again_while_it_is_being_cancelled_leaves_no_soc
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("transport", ["httpx", "brought"])
+@pytest.mark.parametrize("turns", range(8))
+def test_a_run_that_is_cancelled_while_its_whole_reply_is_closed_leaves_a_model_that_answers_the_next(turns, transport):
+    """Its connection may still count as busy, and the next request would wait for ever for its turn."""
+
+    def whole(exchange):  # all in one piece, so that it takes no waiting but that of closing
+        parts = (b"\n", completion("hi"))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        exchange.send(head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n")
+
+    async def cancelled(carrier):
+        came = asyncio.Event()
+        model = open_model("openai:m", base_url=server.url, api_key="k", transport=carrier)
+        task = asyncio.create_task(Agent(model).arun("go", on_event=lambda one: isinstance(one, Queued) and came.set()))
+        async with asyncio.timeout(LONG):
+            await came.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            assert (await task).output == "hi"
+        assert [repr(limiter).split(" under way")[0] for _, limiter in model.addresses] == ["<Limiter 0 of inf"]
+        async with asyncio.timeout(LONG):
+            assert (await Agent(model).arun("go")).output == "hi"
+
+    async def main():
+        if transport != "brought":
+            await cancelled(transport)
+            return
+        async with httpx.AsyncClient() as client:
+            await cancelled(client)
+
+    with serving(whole) as server:
+        asyncio.run(main())
+
+
 @every_way
 def test_keep_alives_for_ever_are_left_when_the_runs_time_is_over(way, transport):
     def make(carrier):

@@ -260,16 +260,17 @@ class HttpxAsyncReply(AsyncReply):
     async def _close(self) -> None:
         # each step whatever becomes of the one before: httpcore closes a connection on which a read fails, but not to
         # the end where it is cancelled again meanwhile, as by two limits that pass at the same time
-        line = self._line
+        line, free = self._line, False
         try:
             await self._reads.aclose()
         finally:
             try:
                 await self._response.aclose()
+                free = self._finished  # not where that was cancelled: the next request would wait for ever for its turn
             finally:
                 if line.home is not None:
-                    await aclose_lines(line.home.give(line) if self._finished else [line])
-                elif not self._finished:
+                    await aclose_lines(line.home.give(line) if free else [line])
+                elif not free:
                     await self._aclose_stream()
 
     async def _aclose_stream(self) -> None:
