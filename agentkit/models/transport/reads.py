@@ -21,7 +21,8 @@ class Reads:
     """Reads what an iterator gives, all in one task: a wait that has begun may hold something that belongs to it.
 
     The first piece after a wait is handed over alone, so that what comes by itself is not held up by the look for more.
-    A wait that begins when there are pieces is left as it is until these were taken and more is asked for.
+    A wait that begins when there are pieces is left as it is until these were taken and more is asked for: until then
+    the task must wait for nothing else, since a time limit within that wait would be one on whatever it waits for.
 
     Args:
         pieces: The iterator. It is not closed.
