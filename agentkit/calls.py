@@ -222,16 +222,11 @@ class Calls:
         finally:
             no_longer_under(token)
 
-    async def aattempt(self, ready: Ready, loop: asyncio.AbstractEventLoop | None = None) -> object:
-        """Await an async function, again where its `retries` allow; the value, or `Failed`.
-
-        Args:
-            ready: The call.
-            loop: The running event loop, where it is at hand: to look for it takes a call of the system.
-        """
+    async def aattempt(self, ready: Ready) -> object:
+        """Await an async function, again where its `retries` allow; the value, or `Failed`."""
         import asyncio
 
-        ready.task = asyncio.current_task(loop)  # first, since `leave` looks for it last
+        ready.task = asyncio.current_task()  # first, since `leave` looks for it last
         if ready.over:
             return Failed(Cancelled())
         before = ready.task.cancelling() if ready.task else 0  # of a run within a task that was cancelled and goes on

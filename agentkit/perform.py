@@ -354,11 +354,11 @@ class Performer:
         # all is said in the run's own task: what an onlooker raises ends the run as it is, and no task of a tool can
         # end the event loop
         self.calls.nested = self.request.emit
-        loop = asyncio.get_running_loop()
         if len(batch) == 1 and (alone := batch[0]).tool.is_async and alone.tool.timeout is None:
             self.calls.begin(alone)
-            self.calls.close(alone, await self._alone(alone, loop), say)
+            self.calls.close(alone, await self._alone(alone), say)
             return
+        loop = asyncio.get_running_loop()
         done: asyncio.Queue[tuple[Ready, object]] = asyncio.Queue()
 
         def give(item: tuple[Ready, object]) -> None:
@@ -385,25 +385,25 @@ class Performer:
             while not done.empty():  # errors lead by their tracebacks to who gave them, and so back to the queue
                 done.get_nowait()
 
-    async def _alone(self, ready: Ready, loop: asyncio.AbstractEventLoop) -> object:
+    async def _alone(self, ready: Ready) -> object:
         """Await a lone call in the run's own task: another task would cost more than most of what the loop does."""
         import asyncio
 
-        task = asyncio.current_task(loop)
+        task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
-        outcome = await _apart(self.calls.aattempt(ready, loop))
+        outcome = await _apart(self.calls.aattempt(ready))
         if task.cancelling() > before:  # the tool has swallowed what was meant for the run
             raise asyncio.CancelledError
         return outcome
 
-    async def _carry_out(self, ready: Ready, give: Give, loop: asyncio.AbstractEventLoop) -> None:
+    async def _carry_out(self, ready: Ready, give: Give) -> None:
         """Await an async function in a task of its own, and hand over how it ended."""
         import asyncio
 
         outcome: object = Failed(asyncio.CancelledError())
         try:
-            outcome = await self.calls.aattempt(ready, loop)
+            outcome = await self.calls.aattempt(ready)
         except asyncio.CancelledError:  # a task that ends with it keeps it, and it by its traceback what ran
             pass
         finally:
@@ -414,7 +414,7 @@ class Performer:
         """Let a call begin."""
         task: asyncio.Task[None] | None = None
         if ready.tool.is_async:
-            task = loop.create_task(self._carry_out(ready, give, loop))
+            task = loop.create_task(self._carry_out(ready, give))
         else:
 
             def hand_over(outcome: object) -> None:

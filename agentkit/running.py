@@ -409,7 +409,7 @@ async def _in_thread(job: Callable[[], T], *, unwanted: Callable[[T], object] | 
         if done.done():
             drop(value, error)
         elif error is not None:
-            done.set_exception(threads.passed_on(error))
+            done.set_exception(threads.without_stop_iteration(error))
         else:
             done.set_result(value)
 

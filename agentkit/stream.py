@@ -41,7 +41,9 @@ class _Ending(Generic[T]):
     def keep_error(self, error: BaseException) -> None:
         """The run ended with an error, caught by the caller, whose frame is taken off its traceback: it knows of us."""
         if not self.closed:
-            self.error = threads.passed_on(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+            self.error = threads.without_stop_iteration(
+                error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+            )
 
     def raise_error(self) -> None:
         """Raise the error with which the run ended, if there is one and somebody wants it.

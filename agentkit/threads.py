@@ -45,8 +45,8 @@ def _report(what: str) -> None:
     logging.getLogger("agentkit").error("%s", what, exc_info=True)
 
 
-def passed_on(error: BaseException) -> BaseException:
-    """An error of a user's function as it can be handed to whoever waits for it, in a future or from an iterator.
+def without_stop_iteration(error: BaseException) -> BaseException:
+    """An error of a user's function, as a future or an iterator can hand it to whoever waits.
 
     Futures do not take a `StopIteration`, and what iterates takes it for the end; Python makes a `RuntimeError` of one
     that leaves a generator (PEP 479), and so do we.

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from agentkit.errors import Cancelled, ConfigurationError
 from agentkit.messages import Entry, Note
-from agentkit.threads import passed_on
+from agentkit.threads import without_stop_iteration
 from agentkit.tools import Context, Tool, as_tools
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class _Owner:
             raise
         except BaseException as error:  # also KeyboardInterrupt, which out of a task would end the event loop
             if not self.ready.done():
-                self.ready.set_exception(passed_on(error))
+                self.ready.set_exception(without_stop_iteration(error))
             else:
                 import logging
 

@@ -248,6 +248,15 @@ def test_a_lone_async_call_is_awaited_in_the_task_of_the_run():
     assert asyncio.run(scenario("where", "where")) == [False, False]
 
 
+async def is_cancelled(agent, started):
+    """Cancel a run of the agent once its tool has started; it ends as cancelled."""
+    task = asyncio.create_task(agent.arun("go"))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 def test_a_cancellation_that_a_lone_tool_swallows_ends_the_run_all_the_same():
     async def scenario():
         started = asyncio.Event()
@@ -259,11 +268,7 @@ def test_a_cancellation_that_a_lone_tool_swallows_ends_the_run_all_the_same():
                 await asyncio.Event().wait()
             return "as if nothing had been"
 
-        task = asyncio.create_task(Agent(three("clings"), tools=[clings]).arun("go"))
-        await started.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await is_cancelled(Agent(three("clings"), tools=[clings]), started)
 
     asyncio.run(scenario())
 
@@ -283,11 +288,7 @@ def test_a_lone_tool_that_turns_its_cancellation_into_an_error_is_not_tried_agai
                 raise OSError from None
             return "never"
 
-        task = asyncio.create_task(Agent(three("breaks"), tools=[breaks]).arun("go"))
-        await started.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await is_cancelled(Agent(three("breaks"), tools=[breaks]), started)
         assert tries == [1]
 
     asyncio.run(scenario())

@@ -192,10 +192,10 @@ class Witness:
 
 
 @contextlib.contextmanager
-def nothing_left(*, begun=True, held=False):
+def nothing_left(*, begun=True, collect=False):
     """Check that what runs in the block, if a run begins there, leaves nothing of agentkit behind.
 
-    What a circle of a library's own may hold of it goes with that circle, when the collector comes once.
+    With `collect`, the collector may come once before: what a circle of a library's own holds goes with that circle.
     """
     witness = Witness()
     gc.disable()
@@ -204,7 +204,7 @@ def nothing_left(*, begun=True, held=False):
         with beside(witness):
             yield
         assert bool(witness.seen) == begun
-        if held:
+        if collect:
             gc.collect()
         kept = [
             gone for gone, event in witness.seen or () if not event.wait(LONG)
@@ -293,7 +293,7 @@ FAULTS = {
 BREAKING = ("cut-chunk", "error-inside")
 """Faults with which a connection breaks, or is left though more is to come."""
 ways = pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
-BROKEN_OFF = sys.version_info >= (3, 12)
+CIRCLES_LEAD_HERE = sys.version_info >= (3, 12)
 """Whether the circle that httpcore makes of a connection that breaks leads to us: since 3.12 by its frames' callers."""
 
 
@@ -312,14 +312,14 @@ def test_a_run_leaves_nothing_behind_however_it_ends(world, way, ending):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_run_leaves_nothing_behind_when_the_endpoint_fails(world, way, fault):
     settings = Settings(extra_headers={"x-sim-fault": fault})
-    with nothing_left(held=BROKEN_OFF and fault in BREAKING):
+    with nothing_left(collect=CIRCLES_LEAD_HERE and fault in BREAKING):
         got = watched(way, world.retried, "1 add", settings=settings)
     assert got == FAULTS[fault]
 
 
 @pytest.mark.parametrize("events", [0, 1, 4, 12])
 def test_a_stream_that_is_left_early_leaves_nothing_behind(world, events):
-    with nothing_left(begun=events > 0, held=BROKEN_OFF), world.plain.stream("2 add") as stream:
+    with nothing_left(begun=events > 0, collect=CIRCLES_LEAD_HERE), world.plain.stream("2 add") as stream:
         for _ in zip(range(events), stream, strict=False):
             pass
         gone = weakref.ref(stream)

@@ -77,7 +77,7 @@ def load(target: str) -> Target:
             f"`{target}` names no file or module: write `file.py`, `file.py:name` or `module:name`", code="bad-target"
         )
     provider, _, model = target.partition(":")
-    if model and provider in providers() and not Path(provider).exists() and not Path(f"{provider}.py").exists():
+    if model and not Path(provider).exists() and not Path(f"{provider}.py").exists() and provider in providers():
         raise ConfigurationError(
             f"`{target}` is a model, not an agent: talk to it with `agentkit chat --model {target}`, or name a file"
             " with an agent, which `--model` lets run on it",

@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 from endpoint_runs import ENDPOINTS, PROMPT, Desk
+from script import ago
 from script import go as in_any_way
 from wire import completion, serving
 
@@ -50,25 +51,22 @@ forms = pytest.mark.parametrize(
 )
 
 
+async def with_carrier(transport, work):
+    """Await `work(transport)`; a client of one's own is opened and closed around."""
+    if transport != "brought":
+        return await work(transport)
+    async with httpx.AsyncClient() as client:
+        return await work(client)
+
+
 def go(make, way, transport, **options):
     """Run `make(transport)`, an agent, in one of the four ways; a client of one's own is opened and closed around."""
+    if way.startswith("a"):
+        return asyncio.run(with_carrier(transport, lambda carrier: ago(make(carrier), way, "go", **options)))
     if transport != "brought":
         return in_any_way(make(transport), way, "go", **options)
-    if not way.startswith("a"):
-        with httpx.Client() as client:
-            return in_any_way(make(client), way, "go", **options)
-
-    async def main():
-        async with httpx.AsyncClient() as client:
-            agent = make(client)
-            if way == "arun":
-                return await agent.arun("go", **options)
-            async with agent.astream("go", **options) as stream:
-                async for _ in stream:
-                    pass
-            return stream.result
-
-    return asyncio.run(main())
+    with httpx.Client() as client:
+        return in_any_way(make(client), way, "go", **options)
 
 
 def keeps_alive(kind, alive):
@@ -127,15 +125,8 @@ def test_a_run_that_is_cancelled_again_while_it_is_being_cancelled_leaves_no_soc
             await task
         assert await asyncio.to_thread(server.exchanges[0].left.wait, LONG / 2)
 
-    async def main():
-        if transport != "brought":
-            await cancelled_twice(transport)
-            return
-        async with httpx.AsyncClient() as client:
-            await cancelled_twice(client)
-
     with serving(keeps_alive("text/event-stream", b": keep-alive\n\n")) as server:
-        asyncio.run(main())
+        asyncio.run(with_carrier(transport, cancelled_twice))
 
 
 @pytest.mark.parametrize("transport", ["httpx", "brought"])
@@ -163,15 +154,8 @@ def test_a_run_that_is_cancelled_while_its_whole_reply_is_closed_leaves_a_model_
         async with asyncio.timeout(LONG):
             assert (await Agent(model).arun("go")).output == "hi"
 
-    async def main():
-        if transport != "brought":
-            await cancelled(transport)
-            return
-        async with httpx.AsyncClient() as client:
-            await cancelled(client)
-
     with serving(whole) as server:
-        asyncio.run(main())
+        asyncio.run(with_carrier(transport, cancelled))
 
 
 @every_way

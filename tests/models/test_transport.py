@@ -432,8 +432,9 @@ def test_a_server_that_does_not_read_the_request_is_left_too(side):
 @pytest.mark.parametrize("limit", ["connect", "first_byte", "total"])
 def test_where_no_time_is_left_nothing_is_sent(side, limit):
     with serving(lambda exchange: exchange.reply(b"")) as server:
-        error = side.raises(TimedOut, server.url, patience=Patience(**{limit: 0.0}))
-        assert f"`{limit}`" in str(error)
+        for seconds in (0.0, -1.0):
+            error = side.raises(TimedOut, server.url, patience=Patience(**{limit: seconds}))
+            assert f"`{limit}`" in str(error)
         assert server.connections == 0
 
 

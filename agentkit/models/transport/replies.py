@@ -64,7 +64,7 @@ class _Reply:
         if stop is not None and stop.is_set:
             raise ended("stop", self._post.patience, self._target.where)
         seconds, limit = self._post.patience.connecting()
-        if seconds == 0:  # to the libraries that is no time limit, or not to wait at all
+        if seconds is not None and seconds <= 0:  # to the libraries that is no time limit, or not to wait at all
             raise ended(limit, self._post.patience, self._target.where)
 
     def _raise(self, error: BaseException, reason: str | None) -> None:
